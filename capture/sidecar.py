@@ -1,0 +1,63 @@
+"""`<stem>.json` beside a .bin: who walked, when, and what else belongs to the recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from capture.errors import ConfigError
+from capture.schema import config_class, from_mapping, to_mapping
+
+
+@config_class
+class Sidecar:
+    """What a recording's maker knows about it.
+
+    Attributes
+    ----------
+    subject : pseudonym of the walker, or None when unknown
+    session : day or session name
+    take : name of the walk within the session; recordings that share one never part in a split
+    radar : file name of the radar configuration, relative to the sidecar
+    camera : file name of the camera stream (video file or image folder), relative to the sidecar
+    camera_offset_s : camera time zero on the radar's clock, seconds
+    lost : (start byte, number of bytes) stretches of the payload that were never received
+    made_by : program and version that wrote the recording
+    """
+
+    subject: str | None = None
+    session: str = "s1"
+    take: str | None = None
+    radar: str | None = None
+    camera: str | None = None
+    camera_offset_s: float = 0.0
+    lost: tuple[tuple[int, int], ...] = ()
+    made_by: str = ""
+
+    @staticmethod
+    def path_for(recording: Path) -> Path:
+        """Where the sidecar of a .bin file lies."""
+        return recording.with_suffix(".json")
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar file.
+
+    Raises
+    ------
+    ConfigError
+        Not JSON, an unknown key, or a value of the wrong type.
+    """
+    try:
+        table: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as failure:
+        raise ConfigError(f"not a readable sidecar: {failure}", where=path) from None
+    if not isinstance(table, dict):
+        raise ConfigError("not a sidecar", where=path, got=type(table).__name__, expected="table")
+    return from_mapping(Sidecar, table, where=path)
+
+
+def write_sidecar(path: Path, sidecar: Sidecar) -> None:
+    """Write a sidecar file."""
+    path.write_text(json.dumps(to_mapping(sidecar), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Slow, obvious twins of every kernel, loss and metric: loops and textbook formulas only."""
