@@ -14,7 +14,7 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from capture.errors import CaptureError
 
@@ -47,7 +47,7 @@ def import_torchvision() -> ModuleType:
         _define_nms()
     torchvision = importlib.import_module("torchvision")
     if not healthy:
-        extension = importlib.import_module("torchvision.extension")
+        extension: Any = importlib.import_module("torchvision.extension")
         extension._has_ops = lambda: True
     return torchvision
 
