@@ -1,1 +1,76 @@
-"""Placeholder docstring: written with the package."""
+"""Losses as plug-ins: one small file each, found by name.
+
+To add one, copy `cross_entropy.py`: declare `Options` and `requires`, give the formula, the paper
+and its equations, return an unweighted 0-dim tensor. Write its slow twin in `tests/naive/losses.py`
+and run `pytest tests/contract/test_loss_contract.py`, which goes over every registered loss. A loss
+in another package is found through the entry-point group `radarid.losses`.
+
+| name            | paper                            | equations        |
+|-----------------|----------------------------------|------------------|
+| `cross_entropy` | IdentityKD (MMAsia 2024)         | 5, and 15's text |
+| `contrastive`   | IdentityKD, after CCL's code     | 7-11, Table 5    |
+| `identity_kd`   | IdentityKD, after CFA's code     | 12-14            |
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from capture.schema import from_mapping
+from radarid.errors import TrainError
+from radarid.learn.losses import contrastive, cross_entropy, identity_kd  # noqa: F401 (they register)
+from radarid.learn.losses.base import REGISTRY, Loss
+
+ENTRY_POINTS = "radarid.losses"
+
+
+@functools.cache
+def _load_entry_points() -> None:
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except (ImportError, AttributeError) as failure:
+            raise TrainError(
+                f"the loss plug-in '{point.name}' cannot be loaded: {failure}",
+                where=point.value,
+                remedy="mend or uninstall the package that offers it",
+            ) from failure
+
+
+def registered() -> Mapping[str, type[Loss]]:
+    """Every loss by name: ours, and those of installed packages.
+
+    Raises
+    ------
+    TrainError
+        An installed plug-in cannot be loaded.
+    """
+    _load_entry_points()
+    return REGISTRY
+
+
+def build_loss(name: str, options: Mapping[str, Any] | None = None) -> Loss:
+    """Build the loss called `name` with these options, read strictly.
+
+    Raises
+    ------
+    TrainError
+        No loss of this name.
+    capture.errors.ConfigError
+        An option that the loss does not have, or of the wrong type.
+    """
+    known = registered()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise TrainError(
+            "no loss of this name",
+            got=name,
+            expected=f"one of {', '.join(sorted(known))}",
+            remedy=f"did you mean '{near[0]}'?" if near else None,
+        )
+    cls = known[name]
+    return cls(from_mapping(cls.Options, options or {}, where=f"loss {name}"))
