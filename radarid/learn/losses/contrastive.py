@@ -15,12 +15,11 @@ from radarid.learn.losses.base import Loss, LossInputs, as_float, register_loss
 
 
 @config_class
-class ContrastiveOptions:
-    """Form of the contrast.
+class ContrastOptions:
+    """Form of a contrast.
 
     Parameters
     ----------
-    against : what the student is pulled to and pushed from: "teacher" (Eq. 9) or "fused" (Eq. 10)
     contrast : "nce", or the "kl" alternative of the paper's Table 5
     temperature : float > 0; 5.0 is the paper's and makes the softmax almost flat, 0.2 is its
         inverse, 0.1 and 0.5 are the values of the CCL code it builds on
@@ -28,15 +27,26 @@ class ContrastiveOptions:
     epsilon : float > 0, inside the logarithms of "nce"
     """
 
-    against: Literal["teacher", "fused"] = "teacher"
     contrast: Literal["nce", "kl"] = "nce"
     temperature: float = Field(default=5.0, gt=0)
     symmetric: bool = False
     epsilon: float = Field(default=1e-10, gt=0)
 
 
+@config_class
+class ContrastiveOptions(ContrastOptions):
+    """Form of the contrast, and with what.
+
+    Parameters
+    ----------
+    against : what the student is pulled to and pushed from: "teacher" (Eq. 9) or "fused" (Eq. 10)
+    """
+
+    against: Literal["teacher", "fused"] = "teacher"
+
+
 def contrast(
-    anchors: Tensor, others: Tensor, labels: Tensor, options: ContrastiveOptions
+    anchors: Tensor, others: Tensor, labels: Tensor, options: ContrastOptions
 ) -> Tensor:
     """Contrast each anchor with every one of the others, by identity.
 

@@ -1,0 +1,209 @@
+"""`TrainConfig`: every choice of a training, with its default (those of IdentityKD)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from pydantic import Field
+
+from capture.schema import config_class
+from radarid.data.splits import SplitParams
+from radarid.errors import TrainError
+from radarid.learn.losses.contrastive import ContrastOptions
+from radarid.learn.losses.identity_kd import IdentityKdOptions
+from radarid.learn.students import InputParams
+
+StudentName = Literal["resnet18", "mobilenet_v2", "efficientnet_b0", "vgg16"]
+
+
+@config_class
+class ModelParams:
+    """The student.
+
+    Parameters
+    ----------
+    student : backbone, trained from scratch
+    input : what it sees
+    """
+
+    student: StudentName = "resnet18"
+    input: InputParams = Field(default_factory=InputParams)
+
+
+@config_class
+class FaceUse:
+    """Which faces are shown to the teacher, and how they are varied.
+
+    Parameters
+    ----------
+    pairing : "subject" draws a random training face of the clip's person at every step,
+        "synchronous" takes the face nearest in time from the clip's own recording
+    n_augmentations : varied copies of each crop beside the crop itself (embedded once)
+    max_per_subject : crops of each person shown to the teacher, at most, drawn at random
+    faceless_subjects : what to do with people in training of whom no face was seen
+    flip, min_area, jitter : of the copies: chance of a mirror image; smallest share of the crop
+        that is kept; largest relative change of brightness, contrast and saturation
+    """
+
+    pairing: Literal["subject", "synchronous"] = "subject"
+    n_augmentations: int = Field(default=8, ge=0)
+    max_per_subject: int = Field(default=500, ge=1)
+    faceless_subjects: Literal["error", "drop"] = "error"
+    flip: float = Field(default=0.5, ge=0, le=1)
+    min_area: float = Field(default=0.9, gt=0, le=1)
+    jitter: float = Field(default=0.2, ge=0, lt=1)
+
+
+@config_class
+class OptimParams:
+    """Adam and its schedule.
+
+    Parameters
+    ----------
+    n_epochs, batch_size : batches of an epoch differ by one clip at most, none is left out
+    lr : learning rate of Adam
+    milestones : as shares of `n_epochs`; at each one the rate is multiplied by `decay`
+    weight_decay : L2 penalty
+    """
+
+    n_epochs: int = Field(default=200, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    lr: float = Field(default=1e-4, gt=0)
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    decay: float = Field(default=0.1, gt=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+    def lr_at(self, epoch: int) -> float:
+        """Learning rate of an epoch, counted from 0."""
+        passed = sum(epoch >= round(share * self.n_epochs) for share in self.milestones)
+        return self.lr * self.decay**passed
+
+
+@config_class
+class ExtraLoss:
+    """A registered loss added to the recipe's total.
+
+    Parameters
+    ----------
+    weight : factor of the loss in the total
+    options : of the loss
+    """
+
+    weight: float = 1.0
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+@config_class
+class IdentityKdParams:
+    """Weights and options of the IdentityKD recipe.
+
+    Parameters
+    ----------
+    contrast_weight, kd_weight, composer_weight : delta_1, delta_2 of Eq. 15 (no values given) and
+        the weight of the composer's own classification
+    gamma : share of the raw teacher, against the fused embedding, in Eq. 11
+    contrast : form of both contrasts
+    kd : of the identity-wise distillation
+    begin : epochs of warm-up with the same margin and weight for every identity
+    """
+
+    contrast_weight: float = Field(default=1.0, ge=0)
+    kd_weight: float = Field(default=1.0, ge=0)
+    composer_weight: float = Field(default=1.0, ge=0)
+    gamma: float = Field(default=0.8, ge=0, le=1)
+    contrast: ContrastOptions = Field(default_factory=ContrastOptions)
+    kd: IdentityKdOptions = Field(default_factory=IdentityKdOptions)
+    begin: int = Field(default=10, ge=1)
+
+
+@config_class
+class AverageParams:
+    """Fairness-aware weight averaging (CFA): average only weights that serve everybody.
+
+    Parameters
+    ----------
+    enabled : keep an average
+    alpha : share of the old average in the new one
+    floor : averaged only if the worst identity's validation accuracy is at least this share of
+        the mean over identities (CFA's absolute floor belongs to robust accuracies)
+    """
+
+    enabled: bool = True
+    alpha: float = Field(default=0.88, ge=0, lt=1)
+    floor: float = Field(default=0.5, ge=0, le=1)
+
+
+@config_class
+class ThresholdParams:
+    """How the threshold between known and unknown people is set on the validation walks.
+
+    Parameters
+    ----------
+    false_accept_rate : share of pseudo-strangers that may be taken for somebody; None for the
+        point where false acceptance and false rejection are equal
+    """
+
+    false_accept_rate: float | None = Field(default=None, ge=0, lt=1)
+
+
+@config_class
+class TrainConfig:
+    """One training: what differs from these defaults is a file in configs/train.
+
+    Parameters
+    ----------
+    recipe : method; "baseline" is cross-entropy without faces
+    model, faces, optim, identitykd, average, threshold : see there
+    extra_losses : registered losses, ours or of installed plug-ins, added to the total
+    split, split_seed : which clips train; the seed of the training does not change them
+    shuffle_labels : a control: training walks get other people's labels
+    control : whether `evaluate` also trains that control when not told otherwise
+    seed : of initial weights, order of clips, and faces drawn
+    device : "auto" takes CUDA where there is one
+    """
+
+    recipe: Literal["identitykd", "baseline"] = "identitykd"
+    model: ModelParams = Field(default_factory=ModelParams)
+    faces: FaceUse = Field(default_factory=FaceUse)
+    optim: OptimParams = Field(default_factory=OptimParams)
+    identitykd: IdentityKdParams = Field(default_factory=IdentityKdParams)
+    extra_losses: dict[str, ExtraLoss] = Field(default_factory=dict)
+    average: AverageParams = Field(default_factory=AverageParams)
+    threshold: ThresholdParams = Field(default_factory=ThresholdParams)
+    split: SplitParams = Field(default_factory=SplitParams)
+    split_seed: int = 0
+    shuffle_labels: bool = False
+    control: bool = False
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+
+
+def pick_device(name: str) -> str:
+    """Device to compute on, as torch names it.
+
+    Raises
+    ------
+    TrainError
+        A device that torch does not have here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as failure:
+        raise TrainError(
+            f"device cannot be used: {str(failure).splitlines()[0]}", got=name,
+            remedy="--set device=cpu",
+        ) from None
+    return name
+
+
+def use_all_cores() -> None:
+    """Let torch use every core this process may run on, unless OMP_NUM_THREADS says otherwise."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
