@@ -23,3 +23,11 @@ class TrainError(RadaridError):
 
 class RunError(RadaridError):
     """A run folder or model file that is missing, damaged or does not fit the data."""
+
+
+class IngestError(RadaridError):
+    """A recording that cannot be brought into a store."""
+
+
+class SplitError(RadaridError):
+    """Clips that cannot be divided into training, validation and test as asked."""

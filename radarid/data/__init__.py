@@ -1,1 +1,1 @@
-"""Placeholder docstring: written with the package."""
+"""From recordings to training data: the gait store, ingest, splits and face-gait pairs."""

@@ -1,0 +1,352 @@
+"""`GaitStore`: the HDF5 file of clips, faces and recordings (schema in data/README.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import h5py
+import numpy as np
+
+from capture.config import RadarConfig
+from capture.errors import ConfigError
+from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
+from radarid.data.store_schema import (
+    FACE_SIZE,
+    Columns,
+    check_attributes,
+    check_image,
+    clip_columns,
+    data_sets,
+    face_columns,
+    recording_columns,
+    to_entry,
+    waveform_differences,
+    write_attributes,
+)
+from radarid.data.tables import ClipTable, FaceTable, RecordingEntry
+from radarid.dsp.params import DspParams
+from radarid.errors import StoreError
+
+if TYPE_CHECKING:
+    from capture.faces import FaceCrop
+    from radarid.dsp.clips import Clip
+
+GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
+"""What every HDF5 library can unpack; a clip takes 0.5 ms to read."""
+
+
+class GaitStore:
+    """Clips, face crops and recordings of one waveform and one signal processing.
+
+    Open one with `create` or `open`, as a context manager. Rows of a recording count only once
+    all of them are written: the numbers of rows in the root attributes are written last, and
+    whatever lies beyond them is not there for any reader of this class.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+        self.path = Path(file.filename)
+
+    # -- opening ----------------------------------------------------------------------------
+    @classmethod
+    def create(
+        cls, path: Path, radar: RadarConfig, dsp: DspParams, *, exist_ok: bool = False
+    ) -> Self:
+        """Make an empty store that only its owner can read, and open it for writing.
+
+        Parameters
+        ----------
+        path : of the new file
+        radar, dsp : waveform and signal processing of every clip that will be in it
+        exist_ok : open an existing store instead, if it has this waveform and processing
+
+        Raises
+        ------
+        StoreError
+            The file exists and `exist_ok` is false, or it is of another configuration.
+        """
+        if exist_ok and path.exists():
+            store = cls.open(path, "r+")
+            try:
+                store.require(radar, dsp)
+            except StoreError:
+                store.close()
+                raise
+            return store
+        _create_private(path)
+        file = h5py.File(path, "w")
+        write_attributes(file, radar, dsp)
+        for group, columns in data_sets(dsp.image_size).items():
+            for name, (dtype, shape) in columns.items():
+                packing = {} if h5py.check_string_dtype(dtype) else GZIP
+                file.create_dataset(
+                    f"{group}/{name}",
+                    shape=(0, *shape),
+                    maxshape=(None, *shape),
+                    chunks=(1 if len(shape) > 1 else 256, *shape),
+                    dtype=dtype,
+                    **packing,
+                )
+        file.flush()
+        return cls(file)
+
+    @classmethod
+    def open(cls, path: Path, mode: Literal["r", "r+"] = "r") -> Self:
+        """Open an existing store for reading ("r") or adding ("r+").
+
+        Raises
+        ------
+        StoreError
+            Missing, not HDF5, in use, of another schema version, or damaged.
+        """
+        if not path.is_file():
+            raise StoreError("no such store", where=path, remedy="make one: radarid ingest")
+        if not h5py.is_hdf5(path):
+            raise StoreError("not an HDF5 file", where=path)
+        try:
+            file = h5py.File(path, mode)
+        except OSError as failure:
+            raise StoreError(f"cannot be opened: {failure}", where=path) from None
+        try:
+            check_attributes(file)
+        except StoreError:
+            file.close()
+            raise
+        return cls(file)
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- what it is -------------------------------------------------------------------------
+    @property
+    def radar(self) -> RadarConfig:
+        """Waveform of the clips."""
+        return self._config(RadarConfig, "radar")
+
+    @property
+    def dsp(self) -> DspParams:
+        """Signal processing that made the clips."""
+        return self._config(DspParams, "dsp")
+
+    def _config(self, cls: Any, name: str) -> Any:
+        try:
+            return from_mapping(cls, json.loads(self._file.attrs[name]), where=self.path)
+        except ConfigError as failure:
+            raise StoreError(
+                f"its {name} configuration was written by another version: {failure}",
+                where=self.path,
+                remedy="ingest the recordings again",
+            ) from None
+
+    @property
+    def n_clips(self) -> int:
+        """Clips of complete recordings."""
+        return int(self._file.attrs["n_clips"])
+
+    @property
+    def n_faces(self) -> int:
+        """Face crops of complete recordings."""
+        return int(self._file.attrs["n_faces"])
+
+    @property
+    def n_recordings(self) -> int:
+        """Complete recordings."""
+        return int(self._file.attrs["n_recordings"])
+
+    def require(self, radar: RadarConfig, dsp: DspParams | None = None) -> None:
+        """Check that clips of this waveform (and processing) may lie in this store.
+
+        Raises
+        ------
+        StoreError
+            They may not; the differing keys are named.
+        """
+        found = waveform_differences(json.loads(self._file.attrs["radar"]), to_mapping(radar))
+        if found:
+            raise StoreError(
+                "holds clips of another radar waveform (store != recording)",
+                where=self.path,
+                got="; ".join(found),
+                remedy="one store a waveform: choose another --out",
+            )
+        if dsp is not None and fingerprint(dsp) != self._file.attrs["dsp_fingerprint"]:
+            raise StoreError(
+                "holds clips of another signal processing (store != wanted)",
+                where=self.path,
+                got="; ".join(
+                    differing_keys(json.loads(self._file.attrs["dsp"]), to_mapping(dsp))
+                ),
+                remedy="one store a signal processing: choose another --out",
+            )
+
+    # -- writing ----------------------------------------------------------------------------
+    def add_recording(
+        self,
+        entry: RecordingEntry,
+        clips: Sequence[Clip],
+        faces: Sequence[tuple[float, FaceCrop]] = (),
+    ) -> int:
+        """Append one recording with all that belongs to it.
+
+        Parameters
+        ----------
+        entry : who, when and from what
+        clips : of the recording, in order of time
+        faces : (seconds on the radar's clock, crop) pairs
+
+        Returns
+        -------
+        int
+            Row of the recording.
+
+        Raises
+        ------
+        StoreError
+            Another waveform than the store's, or clips or crops of another size or range.
+        """
+        self.require(entry.radar)
+        row = self.n_recordings
+        size = self._file["clips/spectrogram"].shape[1:]
+        crop_shape = (FACE_SIZE, FACE_SIZE, 3)
+        for clip in clips:
+            check_image(clip.image, size, entry.name)
+        for _, face in faces:
+            if face.image.shape != crop_shape:
+                raise StoreError(
+                    "face crop of another size", where=entry.name, got=face.image.shape,
+                    expected=crop_shape,
+                )
+        self._append(
+            recording_columns(entry),
+            clip_columns(entry, row, clips, size),
+            face_columns(entry, row, faces),
+        )
+        return row
+
+    def absorb(self, other: GaitStore) -> None:
+        """Append every recording of another store, in its order.
+
+        Raises
+        ------
+        StoreError
+            The other store is of another waveform or signal processing.
+        """
+        self.require(other.radar, other.dsp)
+        columns = {group: other._columns(group) for group in ("recordings", "clips", "faces")}
+        for group in ("clips", "faces"):
+            columns[group]["recording"] = columns[group]["recording"] + self.n_recordings
+        self._append(columns["recordings"], columns["clips"], columns["faces"])
+
+    def _append(self, recordings: Columns, clips: Columns, faces: Columns) -> None:
+        """Write all rows, flush, then let them count."""
+        counts = {}
+        for group, columns in {"recordings": recordings, "clips": clips, "faces": faces}.items():
+            start = int(self._file.attrs[f"n_{group}"])
+            for name, rows in columns.items():
+                data = self._file[f"{group}/{name}"]
+                data.resize(start + len(rows), axis=0)
+                if len(rows):
+                    is_text = h5py.check_string_dtype(data.dtype) is not None
+                    data[start:] = np.asarray(rows, object) if is_text else rows
+                counts[group] = start + len(rows)
+        self._file.flush()
+        for group, count in counts.items():
+            self._file.attrs[f"n_{group}"] = count
+        self._file.flush()
+
+    # -- reading ----------------------------------------------------------------------------
+    def _columns(self, group: str, names: Sequence[str] | None = None) -> Columns:
+        """Counted rows of a group's data sets; strings as str arrays."""
+        count = int(self._file.attrs[f"n_{group}"])
+        columns = {}
+        for name in names if names is not None else self._file[group]:
+            data = self._file[f"{group}/{name}"]
+            is_text = h5py.check_string_dtype(data.dtype) is not None
+            columns[name] = _text(data.asstr()[:count]) if is_text else data[:count]
+        return columns
+
+    def table(self) -> ClipTable:
+        """Everything about the clips but their pictures."""
+        names = ["subject", "session", "take", "direction", "recording", "start_s", "quality",
+                 "range_m"]
+        valid = self._columns("clips", ["valid"])["valid"]
+        share = valid.mean(axis=1, dtype=np.float32) if len(valid) else np.empty(0, np.float32)
+        return ClipTable(**self._columns("clips", names), valid_fraction=share)
+
+    def faces(self) -> FaceTable:
+        """Everything about the face crops but their pictures."""
+        names = ["subject", "recording", "time_s", "confidence", "sharpness"]
+        return FaceTable(**self._columns("faces", names))
+
+    def recordings(self) -> list[RecordingEntry]:
+        """Return every recording, in the order of the rows."""
+        columns = self._columns("recordings")
+        return [
+            to_entry({name: columns[name][k] for name in columns}) for k in range(self.n_recordings)
+        ]
+
+    def read_clips(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Spectrograms of the clips asked for, uint8 (n, height, width), in the order asked.
+
+        Pixel 255 is the strongest; rows are velocity ascending, columns time.
+
+        Raises
+        ------
+        StoreError
+            An index outside the store.
+        """
+        return self._read_rows("clips", "spectrogram", indices)
+
+    def read_valid(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Which columns of the clips rest on received data, bool (n, width)."""
+        return self._read_rows("clips", "valid", indices)
+
+    def read_faces(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Face crops asked for, uint8 RGB (n, 160, 160, 3), in the order asked."""
+        return self._read_rows("faces", "crop", indices)
+
+    def _read_rows(
+        self, group: str, name: str, indices: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        wanted, place = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
+        count = int(self._file.attrs[f"n_{group}"])
+        if wanted.size and not 0 <= wanted[0] <= wanted[-1] < count:
+            raise StoreError(
+                f"no such row of {group}", where=self.path,
+                got=int(wanted[0] if wanted[0] < 0 else wanted[-1]), expected=f"0 to {count - 1}",
+            )
+        data = self._file[f"{group}/{name}"]
+        rows = np.empty((wanted.size, *data.shape[1:]), data.dtype)
+        # Runs of neighbours are read at once: HDF5 is slow with long lists of single rows.
+        for run in np.split(np.arange(wanted.size), np.flatnonzero(np.diff(wanted) > 1) + 1):
+            if run.size:
+                rows[run[0] : run[-1] + 1] = data[wanted[run[0]] : wanted[run[-1]] + 1]
+        return rows[place]
+
+
+def _text(values: np.ndarray) -> np.ndarray:
+    return np.array(values.tolist(), dtype=np.str_)
+
+
+def _create_private(path: Path) -> None:
+    """Make an empty file for its owner only, before anything is in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise StoreError(
+            "exists already", where=path, remedy="open it, or choose another path"
+        ) from None
+    except OSError as failure:
+        raise StoreError(f"cannot be made: {failure.strerror}", where=path) from None

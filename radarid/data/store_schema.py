@@ -1,0 +1,196 @@
+"""The gait store's schema: data sets, attributes, and rows made of clips, faces, recordings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from capture.config import RadarConfig
+from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
+from capture.types import Gap
+from radarid.data.tables import RecordingEntry
+from radarid.dsp import slowtime
+from radarid.dsp.params import DspParams
+from radarid.errors import StoreError
+from radarid.provenance import history_entry, versions
+
+if TYPE_CHECKING:
+    from capture.faces import FaceCrop
+    from radarid.dsp.clips import Clip
+
+SCHEMA_VERSION = 1
+FACE_SIZE = 160
+RAW_FORMAT_KEYS = ("n_frames", "adc_bits", "iq_order", "n_lanes")
+"""Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
+
+Columns = dict[str, Any]
+"""Name of a data set -> rows to append to it."""
+
+
+def waveform_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Keys in which two radar configurations (as tables) transmit or sample differently."""
+    return differing_keys(
+        {key: value for key, value in first.items() if key not in RAW_FORMAT_KEYS},
+        {key: value for key, value in second.items() if key not in RAW_FORMAT_KEYS},
+    )
+
+
+def write_attributes(file: h5py.File, radar: RadarConfig, dsp: DspParams) -> None:
+    """Write the root attributes of an empty store."""
+    file.attrs.update(
+        schema_version=SCHEMA_VERSION,
+        radar=json.dumps(to_mapping(radar)),
+        radar_fingerprint=fingerprint(radar),
+        dsp=json.dumps(to_mapping(dsp)),
+        dsp_fingerprint=fingerprint(dsp),
+        velocity_mps=slowtime.velocity_axis_mps(radar, dsp, slowtime.plan(radar, dsp)),
+        clip_s=dsp.clip_s,
+        versions=json.dumps(versions()),
+        history=history_entry("store created"),
+        n_clips=0,
+        n_faces=0,
+        n_recordings=0,
+    )
+
+
+def check_attributes(file: h5py.File) -> None:
+    """Raise `StoreError` when the root attributes are not those of an undamaged store."""
+    version = file.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            "not a gait store of this version", where=file.filename,
+            got=f"schema version {version}", expected=SCHEMA_VERSION,
+            remedy="ingest the recordings again",
+        )
+    for name in ("radar", "dsp"):
+        stored = file.attrs.get(f"{name}_fingerprint")
+        try:
+            actual = fingerprint(json.loads(file.attrs[name]))
+        except (KeyError, ValueError):
+            actual = "unreadable"
+        if actual != stored:
+            raise StoreError(
+                f"damaged: its {name} configuration does not have its fingerprint",
+                where=file.filename, got=actual, expected=stored,
+            )
+    for name in ("n_clips", "n_faces", "n_recordings"):
+        if name not in file.attrs:
+            raise StoreError(f"damaged: attribute '{name}' is missing", where=file.filename)
+
+
+def data_sets(size: int) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
+    """Group -> data set -> (dtype, shape of a row)."""
+    text = h5py.string_dtype()
+    return {
+        "clips": {
+            "spectrogram": (np.dtype("u1"), (size, size)),
+            "valid": (np.dtype("?"), (size,)),
+            **{name: (text, ()) for name in ("subject", "session", "take", "direction")},
+            "recording": (np.dtype("<i8"), ()),
+            "start_s": (np.dtype("<f8"), ()),
+            "quality": (np.dtype("<f4"), ()),
+            "range_m": (np.dtype("<f4"), ()),
+        },
+        "faces": {
+            "crop": (np.dtype("u1"), (FACE_SIZE, FACE_SIZE, 3)),
+            "subject": (text, ()),
+            "recording": (np.dtype("<i8"), ()),
+            "time_s": (np.dtype("<f8"), ()),
+            "confidence": (np.dtype("<f4"), ()),
+            "sharpness": (np.dtype("<f4"), ()),
+        },
+        "recordings": {
+            **{
+                name: (text, ())
+                for name in ("name", "subject", "session", "take", "content_id", "radar",
+                             "radar_fingerprint", "layout", "gaps", "evidence", "history")
+            },
+            **{
+                name: (np.dtype("<i8"), ())
+                for name in ("n_frames", "n_lost_chirps", "n_rejected_clips")
+            },
+        },
+    }
+
+
+def check_image(image: np.ndarray, shape: tuple[int, ...], where: str) -> None:
+    """Raise `StoreError` when a clip's picture has another shape, or pixels outside [0, 1]."""
+    if image.shape != shape:
+        raise StoreError("clip of another size", where=where, got=image.shape, expected=shape)
+    if not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
+        raise StoreError(
+            "clip with pixels outside [0, 1]", where=where,
+            got=f"{image.min()} to {image.max()}",
+        )
+
+
+def clip_columns(
+    entry: RecordingEntry, row: int, clips: Sequence[Clip], size: tuple[int, ...]
+) -> Columns:
+    """Rows of /clips for one recording."""
+    n = len(clips)
+    spectrogram = np.empty((n, *size), np.uint8)
+    for k, clip in enumerate(clips):
+        spectrogram[k] = np.rint(255 * clip.image)
+    return {
+        "spectrogram": spectrogram,
+        "valid": np.array([clip.valid for clip in clips], bool).reshape(n, size[1]),
+        "subject": [entry.subject] * n,
+        "session": [entry.session] * n,
+        "take": [entry.take] * n,
+        "direction": [clip.direction for clip in clips],
+        "recording": np.full(n, row),
+        **{
+            name: np.array([getattr(clip, name) for clip in clips], float)
+            for name in ("start_s", "quality", "range_m")
+        },
+    }
+
+
+def face_columns(
+    entry: RecordingEntry, row: int, faces: Sequence[tuple[float, FaceCrop]]
+) -> Columns:
+    """Rows of /faces for one recording."""
+    n = len(faces)
+    images = np.array([face.image for _, face in faces], np.uint8)
+    return {
+        "crop": images.reshape(n, FACE_SIZE, FACE_SIZE, 3),
+        "subject": [entry.subject] * n,
+        "recording": np.full(n, row),
+        "time_s": np.array([time_s for time_s, _ in faces], float),
+        "confidence": np.array([face.confidence for _, face in faces], float),
+        "sharpness": np.array([face.sharpness for _, face in faces], float),
+    }
+
+
+_PLAIN = ("name", "subject", "session", "take", "content_id", "layout")
+_COUNTS = ("n_frames", "n_lost_chirps", "n_rejected_clips")
+
+
+def recording_columns(entry: RecordingEntry) -> Columns:
+    """Row of /recordings for one recording."""
+    gaps = [[gap.start_byte, gap.n_bytes, gap.reason] for gap in entry.gaps]
+    return {
+        **{name: [getattr(entry, name)] for name in (*_PLAIN, *_COUNTS)},
+        "radar": [json.dumps(to_mapping(entry.radar))],
+        "radar_fingerprint": [fingerprint(entry.radar)],
+        "gaps": [json.dumps(gaps)],
+        "evidence": [json.dumps(entry.evidence)],
+        "history": [json.dumps(entry.history)],
+    }
+
+
+def to_entry(row: Mapping[str, Any]) -> RecordingEntry:
+    """Recording that a row of /recordings describes."""
+    return RecordingEntry(
+        **{name: str(row[name]) for name in _PLAIN},
+        **{name: int(row[name]) for name in _COUNTS},
+        radar=from_mapping(RadarConfig, json.loads(row["radar"])),
+        gaps=tuple(Gap(*gap) for gap in json.loads(row["gaps"])),
+        evidence=json.loads(row["evidence"]),
+        history=tuple(json.loads(row["history"])),
+    )
