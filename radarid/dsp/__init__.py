@@ -1,1 +1,1 @@
-"""Placeholder docstring: written with the package."""
+"""Signal processing: raw int16 chirps -> range-time map -> micro-Doppler clips."""

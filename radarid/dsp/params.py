@@ -1,0 +1,106 @@
+"""`DspParams`: every choice between raw chirps and a clip image, with its default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from capture.config import RadarConfig
+from capture.schema import config_class
+from radarid.errors import ParameterError
+
+Taper = Literal["hann", "hamming", "blackman", "boxcar"]
+
+
+@config_class
+class DspParams:
+    """Signal processing from raw chirps to 256 x 256 micro-Doppler images.
+
+    The defaults follow published gait practice at 77 GHz: windows of 10 to 60 ms, power summed
+    over range and antennas without phase, 45 dB of span, clips of two to three steps.
+
+    Attributes
+    ----------
+    n_fft_range : length of the range transform; 0 for the number of samples of a chirp
+    range_window : taper over the samples of a chirp
+    min_range_m, max_range_m : range bins that are kept
+    clutter : 'mean' subtracts each range bin's mean over the frame (over the window where slow
+        time runs across frames), which also blanks about +-1 / (averaging time) of Doppler
+    slow_time : 'frame' keeps windows inside frames, 'continuous' lets them run across frames,
+        'burst' averages each frame to one chirp; 'auto' follows the radar's timing
+    window_chirps : chirps in a slice's window, at most; a frame may hold fewer
+    doppler_window : taper over the chirps of a window
+    slices_per_frame : slices in a frame ('frame' only), evenly placed
+    hop_chirps : chirps from one slice to the next ('continuous' and 'burst')
+    velocity_oversampling : Doppler bins per chirp of the window, at least (zero padding)
+    gate_m : half width of the range gate around the walker; inf sums all kept bins
+    track_lag_s : how far the range track looks ahead before it decides
+    track_speed_mps : the fastest radial motion of a walker's body that the track follows
+    max_velocity_mps : ends of the velocity axis; less where the radar's own limit is less
+    image_size : pixels of a clip along velocity, and along time
+    clip_s, hop_s : duration of a clip, and time from one clip to the next
+    span_db : from a clip's peak (99.9 % quantile) down to black
+    noise_margin_db : pixels up to this far above the noise floor are black
+    min_valid : least fraction of received chirps in a slice that counts as valid
+    min_presence_db : least level of the walker's range bin over the noise
+    min_quality : least fraction of a clip's columns that are valid and show a walker
+    """
+
+    n_fft_range: int = 0
+    range_window: Taper = "hann"
+    min_range_m: float = 0.5
+    max_range_m: float = 10.0
+    clutter: Literal["mean", "none"] = "mean"
+    slow_time: Literal["auto", "frame", "continuous", "burst"] = "auto"
+    window_chirps: int = 128
+    doppler_window: Taper = "hann"
+    slices_per_frame: int = 4
+    hop_chirps: int = 16
+    velocity_oversampling: int = 4
+    gate_m: float = 0.8
+    track_lag_s: float = 0.27
+    track_speed_mps: float = 3.0
+    max_velocity_mps: float = 4.0
+    image_size: int = 256
+    clip_s: float = 2.0
+    hop_s: float = 0.5
+    span_db: float = 45.0
+    noise_margin_db: float = 4.0
+    min_valid: float = 0.8
+    min_presence_db: float = 10.0
+    min_quality: float = 0.6
+
+    def __post_init__(self) -> None:
+        for key in (
+            "window_chirps", "slices_per_frame", "hop_chirps", "velocity_oversampling",
+            "gate_m", "track_speed_mps", "max_velocity_mps", "clip_s", "hop_s", "span_db",
+        ):  # fmt: skip
+            if not getattr(self, key) > 0:
+                raise ParameterError(f"'{key}' must be positive", got=getattr(self, key))
+        for key in ("n_fft_range", "track_lag_s", "min_range_m"):
+            if not getattr(self, key) >= 0:
+                raise ParameterError(f"'{key}' must not be negative", got=getattr(self, key))
+        for key in ("min_valid", "min_quality"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ParameterError(f"'{key}' must lie in 0 to 1", got=getattr(self, key))
+        if self.window_chirps < 4 or self.image_size < 2:
+            raise ParameterError(
+                "a slice needs 4 chirps and an image 2 pixels, at least",
+                got=f"window_chirps = {self.window_chirps}, image_size = {self.image_size}",
+            )
+
+    def range_fft_length(self, radar: RadarConfig) -> int:
+        """Length of the range transform for this radar.
+
+        Raises
+        ------
+        ParameterError
+            The transform would be shorter than the chirp.
+        """
+        if 0 < self.n_fft_range < radar.n_samples:
+            raise ParameterError(
+                "the range transform is shorter than a chirp",
+                where="n_fft_range",
+                got=self.n_fft_range,
+                expected=f"0, or at least {radar.n_samples} samples",
+            )
+        return self.n_fft_range or radar.n_samples

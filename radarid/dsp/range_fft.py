@@ -1,0 +1,127 @@
+"""Raw words of a frame -> complex range profiles of its slow-time series."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+
+from capture import layouts
+from capture.config import RadarConfig
+from capture.types import AdcFrame
+from radarid.dsp import convert, kernels
+from radarid.dsp.params import DspParams, Taper
+from radarid.errors import ParameterError
+
+_TILE_CHIRPS = 64  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
+
+
+def taper(name: Taper, n: int) -> np.ndarray:
+    """Taper of unit energy (sum of squares 1), float32, shape (n,).
+
+    White noise of variance s^2 keeps variance s^2 in every bin of the transform; a tone gains
+    10 log10 n dB on it, less the taper's loss (1.76 dB for Hann).
+    """
+    window = scipy.signal.get_window(name, n)
+    return np.asarray(window / np.sqrt(np.sum(window**2)), dtype=np.float32)
+
+
+class RangeStage:
+    """Range transform of whole frames; keeps no state.
+
+    Parameters
+    ----------
+    radar : waveform of the frames
+    params : range window, transform length and kept range
+
+    Attributes
+    ----------
+    range_m : float64 array, shape (n_bins,), centres of the kept bins
+
+    Raises
+    ------
+    ParameterError
+        Fewer than three range bins are kept.
+    """
+
+    def __init__(self, radar: RadarConfig, params: DspParams) -> None:
+        self.radar = radar
+        self.n_fft = params.range_fft_length(radar)
+        self.bins = convert.kept_bins(radar, self.n_fft, params.min_range_m, params.max_range_m)
+        if self.bins.stop - self.bins.start < 3:
+            raise ParameterError(
+                "fewer than three range bins are kept",
+                got=f"{params.min_range_m} to {params.max_range_m} m",
+                expected=f"bins of {convert.range_bin_m(radar, self.n_fft):.3g} m"
+                f" up to {radar.max_range_m:.4g} m",
+                remedy="widen min_range_m to max_range_m",
+            )
+        numbers = np.arange(self.bins.start, self.bins.stop)
+        self.range_m = convert.bins_to_range_m(radar, self.n_fft, numbers)
+        self._shift = 16 - radar.adc_bits
+        self._taper = taper(params.range_window, radar.n_samples) * np.float32(2.0**-self._shift)
+        self._groups = radar.slow_time_groups
+        self._layout = ""
+        self._order: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+
+    def __call__(self, frame: AdcFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Transform one frame.
+
+        Returns
+        -------
+        profiles : complex64 array, shape (n_slow, n_virtual, n_bins)
+            ``profiles[i, v, b]`` is the echo in range bin b of slow-time instant i; virtual
+            antennas count receive antennas inside slow-time series. Unit: ADC counts, scaled
+            so that white noise keeps its variance.
+        valid : bool array, shape (n_slow,)
+            Whether every chirp of the instant was received.
+
+        Raises
+        ------
+        ParameterError
+            The frame is of another waveform or shape.
+        """
+        self._check(frame)
+        i_index, q_index = self._word_order(frame.layout)
+        radar = self.radar
+        n_bins = self.bins.stop - self.bins.start
+        chirps = np.empty((radar.n_chirps, radar.n_rx, n_bins), np.complex64)
+        for start in range(0, radar.n_chirps, _TILE_CHIRPS):
+            words = frame.words[start : start + _TILE_CHIRPS]
+            tile = np.empty((len(words), radar.n_rx, radar.n_samples), np.complex64)
+            kernels.window_samples(words, i_index, q_index, self._shift, self._taper, tile)
+            spectrum = scipy.fft.fft(tile, self.n_fft, axis=-1, overwrite_x=True)
+            chirps[start : start + _TILE_CHIRPS] = spectrum[..., self.bins]
+        return self._by_series(chirps, frame.valid)
+
+    def _by_series(self, chirps: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Chirps of one slow-time series after another -> series side by side."""
+        if len(self._groups) == 1:
+            return chirps, valid
+        profiles = np.concatenate([chirps[group] for group in self._groups], axis=1)
+        received = np.logical_and.reduce([valid[group] for group in self._groups])
+        return profiles, received
+
+    def _word_order(self, layout: str) -> tuple[np.ndarray, np.ndarray]:
+        if layout != self._layout:
+            i_index, q_index = layouts.word_order(layout, self.radar)
+            self._order = i_index, np.empty((0, 0), np.int64) if q_index is None else q_index
+            self._layout = layout
+        return self._order
+
+    def _check(self, frame: AdcFrame) -> None:
+        if frame.config is not self.radar and frame.config != self.radar:
+            raise ParameterError(
+                "the frame is of another waveform than the stream",
+                where=f"frame {frame.index}",
+                got=frame.config.fingerprint,
+                expected=self.radar.fingerprint,
+            )
+        expected = (self.radar.n_chirps, self.radar.words_per_chirp)
+        if frame.words.shape != expected or frame.valid.shape != expected[:1]:
+            raise ParameterError(
+                "the frame's words have the wrong shape",
+                where=f"frame {frame.index}",
+                got=f"words {frame.words.shape}, valid {frame.valid.shape}",
+                expected=f"words {expected}",
+            )
