@@ -1,0 +1,197 @@
+"""Slices -> clips: images on a uniform time axis, in dB over 45 dB of span, with their quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from radarid.dsp.params import DspParams
+from radarid.dsp.slices import Axes, Slices
+from radarid.errors import ParameterError
+
+Direction = Literal["away", "towards", "across"]
+
+_PEAK_QUANTILE = 0.999
+_FLOOR_QUANTILE = 0.2  # a walker lights up less than four fifths of the image
+_SLOW_MPS = 0.25  # below this the body moves across, turns or stands
+_NEVER_W = 1e-30
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A training excerpt: the micro-Doppler image of a few steps.
+
+    Attributes
+    ----------
+    image : float32 array, shape (image_size, image_size), in [0, 1]
+        Rows are velocity, ascending (most towards the radar first); columns are time. 1 is the
+        clip's peak (99.9 % quantile), 0 is `span_db` below it, or noise, or an invalid column.
+    valid : bool array, shape (image_size,), columns that rest on enough received chirps
+    start_s : start of the first column, seconds since the start of the recording
+    quality : fraction of the columns that are valid and show a walker, in [0, 1]
+    direction : 'away', 'towards' or 'across' (slower than 0.25 m/s)
+    velocity_mps : median velocity of the body, positive away
+    range_m : median distance of the body
+    """
+
+    image: np.ndarray
+    valid: np.ndarray
+    start_s: float
+    quality: float
+    direction: Direction
+    velocity_mps: float
+    range_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Slices brought to the clip's uniform time axis."""
+
+    power: np.ndarray  # float32 (image_size, n_velocity)
+    valid: np.ndarray  # bool (image_size,)
+    present: np.ndarray  # bool (image_size,)
+    range_m: np.ndarray  # float64 (image_size,)
+
+
+def cut_clips(slices: Slices, axes: Axes, params: DspParams) -> list[Clip]:
+    """All clips of a recording that show a walker, `params.hop_s` apart.
+
+    Parameters
+    ----------
+    slices, axes : of one recording, as `spectrogram.process` gives them
+    params : the parameters that made them
+
+    Returns
+    -------
+    list of Clip
+        In order of time. Clips of a quality below `params.min_quality` are left out.
+    """
+    clips = (clip_at(slices, axes, params, start) for start in clip_starts_s(slices, axes, params))
+    return [clip for clip in clips if clip.quality >= params.min_quality]
+
+
+def clip_starts_s(slices: Slices, axes: Axes, params: DspParams) -> Iterator[float]:
+    """Starts of all clips that fit into the slices, on the grid of `params.hop_s`.
+
+    The grid is that of the recording's clock, so that a live stream cuts the same clips.
+    """
+    if len(slices) < 2:
+        return
+    edge_s = axes.slice_interval_s / 2
+    step = int(np.ceil((slices.time_s[0] - edge_s) / params.hop_s - 1e-9))
+    while step * params.hop_s + params.clip_s <= slices.time_s[-1] + edge_s:
+        yield step * params.hop_s
+        step += 1
+
+
+def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Clip:
+    """Cut the clip that starts at `start_s`.
+
+    Parameters
+    ----------
+    slices, axes : of one recording; slices around the clip are enough
+    params : the parameters that made them
+    start_s : start of the clip, seconds since the start of the recording
+
+    Returns
+    -------
+    Clip
+        Whatever its quality; all columns are invalid where there are no slices.
+
+    Raises
+    ------
+    ParameterError
+        The velocity axis does not have `params.image_size` pixels.
+    """
+    if len(axes.velocity_mps) != params.image_size:
+        raise ParameterError(
+            "the velocity axis is not the image's",
+            got=f"{len(axes.velocity_mps)} velocities",
+            expected=f"image_size = {params.image_size}",
+        )
+    columns = _columns(slices, axes, params, start_s)
+    shown = columns.valid & columns.present
+    velocity = _body_velocity_mps(columns.power[shown], axes.velocity_mps)
+    return Clip(
+        image=to_image(columns.power, columns.valid, params),
+        valid=columns.valid,
+        start_s=start_s,
+        quality=float(shown.mean()),
+        direction=_direction(velocity),
+        velocity_mps=velocity,
+        range_m=float(np.median(columns.range_m[shown])) if shown.any() else float("nan"),
+    )
+
+
+def _columns(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> _Columns:
+    """Interpolate power linearly in time between valid neighbours; mask everything else."""
+    n = params.image_size
+    times = start_s + (np.arange(n) + 0.5) * params.clip_s / n
+    reach_s = 1.5 * axes.slice_interval_s
+    near = slices.between(start_s - reach_s, start_s + params.clip_s + reach_s)
+    if len(near) < 2:
+        nothing = np.zeros(n, bool)
+        return _Columns(np.zeros((n, params.image_size), np.float32), nothing, nothing, times * 0)
+    after = np.clip(np.searchsorted(near.time_s, times), 1, len(near) - 1)
+    before = after - 1
+    span_s = near.time_s[after] - near.time_s[before]
+    # Up to half an interval outside the outermost slices, the outermost slice is held.
+    share = np.clip((times - near.time_s[before]) / span_s, 0.0, 1.0).astype(np.float32)
+    outside_s = np.maximum(near.time_s[0] - times, times - near.time_s[-1])
+    enough = near.valid >= params.min_valid
+    valid = enough[before] & enough[after] & (span_s <= reach_s)
+    valid &= outside_s <= axes.slice_interval_s / 2 + 1e-9
+    here = near.presence_db >= params.min_presence_db
+    power = near.power[before] * (1 - share)[:, None] + near.power[after] * share[:, None]
+    return _Columns(
+        power=power * valid[:, None],
+        valid=valid,
+        present=here[before] & here[after],
+        range_m=near.range_m[before] * (1 - share) + near.range_m[after] * share,
+    )
+
+
+def to_image(power: np.ndarray, valid: np.ndarray, params: DspParams) -> np.ndarray:
+    """Map linear power to [0, 1] in dB under the segment's peak, noise and losses to 0.
+
+    Parameters
+    ----------
+    power : float32 array, shape (n_time, n_velocity), linear
+    valid : bool array, shape (n_time,), columns to use
+    params : span and noise margin
+
+    Returns
+    -------
+    float32 array, shape (n_velocity, n_time)
+
+    Notes
+    -----
+    Peak: the 99.9 % quantile over the valid columns. Noise floor: their 20 % quantile; pixels
+    less than `noise_margin_db` above it are 0.
+    """
+    image = np.zeros(power.shape[::-1], np.float32)
+    if not valid.any():
+        return image
+    level_db = 10 * np.log10(np.maximum(power[valid], _NEVER_W))
+    peak_db = np.quantile(level_db, _PEAK_QUANTILE)
+    floor_db = np.quantile(level_db, _FLOOR_QUANTILE)
+    scaled = np.clip(1 + (level_db - peak_db) / params.span_db, 0.0, 1.0)
+    scaled[level_db <= floor_db + params.noise_margin_db] = 0.0
+    image[:, valid] = scaled.T
+    return image
+
+
+def _body_velocity_mps(power: np.ndarray, velocity_mps: np.ndarray) -> float:
+    """Median over time of the strongest velocity; the trunk outshines the limbs."""
+    if len(power) == 0:
+        return float("nan")
+    return float(np.median(velocity_mps[np.argmax(power, axis=1)]))
+
+
+def _direction(velocity_mps: float) -> Direction:
+    if velocity_mps > _SLOW_MPS:
+        return "away"
+    return "towards" if velocity_mps < -_SLOW_MPS else "across"
