@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from capture.errors import ConfigError
-from capture.schema import config_class, fingerprint
+from capture.schema import config_class, differing_keys, fingerprint
 
 C_MPS = 299_792_458.0
 """Speed of light in vacuum, m/s."""
@@ -252,3 +252,13 @@ class RadarConfig:
     def fingerprint(self) -> str:
         """Short hash of every field; equal configurations have equal ones."""
         return fingerprint(self)
+
+
+RAW_FORMAT_KEYS = frozenset({"n_frames", "adc_bits", "iq_order", "n_lanes"})
+"""Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
+
+
+def waveform_differences(first: RadarConfig, second: RadarConfig) -> list[str]:
+    """Keys, with both values, in which two radars transmit or sample differently."""
+    found = differing_keys(first, second)
+    return [entry for entry in found if entry.partition(":")[0] not in RAW_FORMAT_KEYS]

@@ -1,1 +1,1 @@
-"""Placeholder docstring: written with the package."""
+"""Recognition: the student alone, on frames from a file or a stream. No face code in here."""
