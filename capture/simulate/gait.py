@@ -182,6 +182,32 @@ def soles(size: BodySize, position_m: Floats, angles: Mapping[str, Floats]) -> F
     return np.stack(points, axis=1)
 
 
+def above_floor(size: BodySize, ankle_z_m: Floats, foot_pitch: Floats) -> Floats:
+    """Foot pitch that keeps heel and toe out of the floor below an ankle of known height.
+
+    Parameters
+    ----------
+    ankle_z_m, foot_pitch : float64 arrays, shape (n_times,), metres and radians
+
+    Returns
+    -------
+    float64 array, shape (n_times,), radians: softly held (to two degrees) above the pitch at
+    which the toe touches the floor and below the one at which the heel does; an ankle too
+    low for any foot gets a flat one
+    """
+    heel, toe = size.sole_m[:, 1:]
+    standing = np.maximum(ankle_z_m, size.ankle_m)
+
+    def touching(reach: Floats) -> Floats:
+        return np.arcsin(np.minimum(standing / np.hypot(*reach), 1.0))
+
+    lowest = np.arctan2(-toe[1], toe[0]) - touching(toe)
+    highest = touching(heel) - np.arctan2(-heel[1], -heel[0])
+    soft = np.deg2rad(2.0)
+    held = lowest + soft * np.logaddexp(0.0, (foot_pitch - lowest) / soft)
+    return np.asarray(highest - soft * np.logaddexp(0.0, (highest - held) / soft))
+
+
 def _hanging(pitch: Floats, roll_right: Floats) -> Floats:
     """Unit vectors (n_times, 3) of a segment that hangs down, swung forwards and to the right."""
     level = np.cos(roll_right)
