@@ -56,7 +56,7 @@ class Scene:
     clutter_seed: int = 0
     clutter_db: float = 0.0
     clutter: bool = True
-    snr_db: float = 20.0
+    snr_db: float = 10.0
     reference_dbfs: float = -36.0
     dc_offset_dbfs: float = -60.0
 
