@@ -47,13 +47,21 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """Slices brought to the clip's uniform time axis."""
+class Columns:
+    """Slices brought to a uniform time axis.
 
-    power: np.ndarray  # float32 (image_size, n_velocity)
-    valid: np.ndarray  # bool (image_size,)
-    present: np.ndarray  # bool (image_size,)
-    range_m: np.ndarray  # float64 (image_size,)
+    Attributes
+    ----------
+    power : float32 array (n_time, n_velocity), linear; 0 in invalid columns
+    valid : bool array (n_time,), whether both neighbouring slices are valid
+    present : bool array (n_time,), whether both show a walker
+    range_m : float64 array (n_time,), the walker's place
+    """
+
+    power: np.ndarray
+    valid: np.ndarray
+    present: np.ndarray
+    range_m: np.ndarray
 
 
 def cut_clips(slices: Slices, axes: Axes, params: DspParams) -> list[Clip]:
@@ -112,7 +120,10 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
             got=f"{len(axes.velocity_mps)} velocities",
             expected=f"image_size = {params.image_size}",
         )
-    columns = _columns(slices, axes, params, start_s)
+    n = params.image_size
+    columns = columns_at(
+        slices, axes, params, start_s + (np.arange(n) + 0.5) * (params.clip_s / n)
+    )
     shown = columns.valid & columns.present
     velocity = _body_velocity_mps(columns.power[shown], axes.velocity_mps)
     return Clip(
@@ -126,27 +137,39 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
     )
 
 
-def _columns(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> _Columns:
-    """Interpolate power linearly in time between valid neighbours; mask everything else."""
-    n = params.image_size
-    times = start_s + (np.arange(n) + 0.5) * params.clip_s / n
+def columns_at(slices: Slices, axes: Axes, params: DspParams, time_s: np.ndarray) -> Columns:
+    """Interpolate power linearly in time between valid neighbours; mask everything else.
+
+    Parameters
+    ----------
+    slices, axes : of one recording
+    params : `min_valid` and `min_presence_db` decide what counts
+    time_s : float64 array, shape (n_time,), ascending
+
+    Notes
+    -----
+    Neighbours further apart than 1.5 regular distances are not bridged. Up to half a distance
+    outside the outermost slices, the outermost slice is held.
+    """
     reach_s = 1.5 * axes.slice_interval_s
-    near = slices.between(start_s - reach_s, start_s + params.clip_s + reach_s)
+    near = slices.between(time_s[0] - reach_s, time_s[-1] + reach_s)
+    n = len(time_s)
     if len(near) < 2:
-        nothing = np.zeros(n, bool)
-        return _Columns(np.zeros((n, params.image_size), np.float32), nothing, nothing, times * 0)
-    after = np.clip(np.searchsorted(near.time_s, times), 1, len(near) - 1)
+        none = np.zeros(n, bool)
+        return Columns(
+            np.zeros((n, slices.power.shape[1]), np.float32), none, none, np.full(n, np.nan)
+        )
+    after = np.clip(np.searchsorted(near.time_s, time_s), 1, len(near) - 1)
     before = after - 1
     span_s = near.time_s[after] - near.time_s[before]
-    # Up to half an interval outside the outermost slices, the outermost slice is held.
-    share = np.clip((times - near.time_s[before]) / span_s, 0.0, 1.0).astype(np.float32)
-    outside_s = np.maximum(near.time_s[0] - times, times - near.time_s[-1])
+    share = np.clip((time_s - near.time_s[before]) / span_s, 0.0, 1.0).astype(np.float32)
+    outside_s = np.maximum(near.time_s[0] - time_s, time_s - near.time_s[-1])
     enough = near.valid >= params.min_valid
     valid = enough[before] & enough[after] & (span_s <= reach_s)
     valid &= outside_s <= axes.slice_interval_s / 2 + 1e-9
     here = near.presence_db >= params.min_presence_db
     power = near.power[before] * (1 - share)[:, None] + near.power[after] * share[:, None]
-    return _Columns(
+    return Columns(
         power=power * valid[:, None],
         valid=valid,
         present=here[before] & here[after],

@@ -1,0 +1,227 @@
+"""Pictures of each stage as small PNG files, in colours that the colour-blind can read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes as Plot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from PIL import Image
+
+from capture.config import RadarConfig
+from radarid.dsp.clips import Clip, columns_at, to_image
+from radarid.dsp.gating import level_over_noise_db
+from radarid.dsp.params import DspParams
+from radarid.dsp.slices import Axes, Slices
+
+_COLORMAP = "magma"
+_LOST = "#b8c4cc"  # what was not received is grey, never black
+_TRACK = "#4cc9f0"
+_INK = "#22262b"
+_DPI = 110
+_COLUMNS = 1200
+
+
+def describe(radar: RadarConfig) -> str:
+    """One line about a waveform for a title."""
+    return (
+        f"{radar.device}, {radar.center_frequency_hz / 1e9:.1f} GHz,"
+        f" {radar.sampled_bandwidth_hz / 1e6:.0f} MHz ({radar.range_resolution_m * 100:.1f} cm),"
+        f" {radar.n_slow} chirps every {radar.slow_time_interval_s * 1e6:.0f} us"
+        f" in {radar.frame_period_s * 1e3:.4g} ms, {radar.n_virtual} virtual antennas"
+    )
+
+
+def range_time(path: Path, slices: Slices, axes: Axes, params: DspParams, title: str) -> Path:
+    """Draw moving energy over range and time, with the track of the walker.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    slices, axes : of one recording
+    params : which slices count as valid, and as showing a walker
+    title : file name and waveform
+
+    Returns
+    -------
+    Path
+        `path`
+    """
+    figure, plot = _figure(title, height=4.2)
+    level = np.full(slices.range_energy.shape, np.nan)
+    for row, energy in zip(level, slices.range_energy, strict=True):
+        if np.isfinite(energy).all():
+            row[:] = level_over_noise_db(energy)
+    seconds = slices.frame_time_s
+    picture = _image(plot, level.T, _ends(seconds), _ends(axes.range_m), (0.0, 40.0))
+    figure.colorbar(picture, ax=plot, label="level over noise / dB", pad=0.02)
+    shown = (slices.presence_db >= params.min_presence_db) & (slices.valid >= params.min_valid)
+    track = np.where(shown, slices.range_m, np.nan)
+    plot.plot(slices.time_s, track, color=_TRACK, linewidth=1.4, label="track")
+    plot.legend(loc="upper right", frameon=True, framealpha=0.85, fontsize=8)
+    plot.set(xlabel="time / s", ylabel="range / m")
+    return _save(figure, path)
+
+
+def spectrogram(path: Path, slices: Slices, axes: Axes, params: DspParams, title: str) -> Path:
+    """Draw the micro-Doppler spectrogram of a whole recording; lost time is grey.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    slices, axes, params : of one recording
+    title : file name and waveform
+
+    Returns
+    -------
+    Path
+        `path`
+    """
+    figure, plot = _figure(title, height=4.2)
+    seconds = np.linspace(slices.time_s[0], slices.time_s[-1], _COLUMNS)
+    columns = columns_at(slices, axes, params, seconds)
+    level_db = (to_image(columns.power, columns.valid, params) - 1) * params.span_db
+    level_db[:, ~columns.valid] = np.nan
+    limits = -params.span_db, 0.0
+    picture = _image(plot, level_db, _ends(seconds), _ends(axes.velocity_mps), limits)
+    figure.colorbar(picture, ax=plot, label="power under the peak / dB", pad=0.02)
+    plot.set(xlabel="time / s", ylabel="radial velocity / (m/s), positive away")
+    return _save(figure, path)
+
+
+def clips(path: Path, found: Sequence[Clip], params: DspParams, title: str) -> Path:
+    """Draw a contact sheet of the clips, twelve at most, evenly chosen.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    found : clips of one recording, or of a store
+    params : duration of a clip
+    title : file name and waveform
+
+    Returns
+    -------
+    Path
+        `path`
+    """
+    chosen = [found[k] for k in np.unique(np.linspace(0, len(found) - 1, 12).astype(int))]
+    captions = [
+        f"{clip.start_s:.1f} s, {clip.direction}, quality {clip.quality:.2f}" for clip in chosen
+    ]
+    images = [np.where(clip.valid, clip.image, np.nan) for clip in chosen]
+    return contact_sheet(path, images, captions, f"{title}\nclips of {params.clip_s:g} s")
+
+
+def contact_sheet(
+    path: Path, images: Sequence[np.ndarray], captions: Sequence[str], title: str
+) -> Path:
+    """Draw clip images side by side, six a row; NaN is drawn as lost.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    images : float arrays (n_velocity, n_time) in [0, 1]
+    captions : one per image
+    title : of the sheet
+    """
+    n_rows = max(1, -(-len(images) // 6))
+    figure = Figure(figsize=(11, 0.7 + 2.1 * n_rows), layout="constrained")
+    figure.suptitle(title, fontsize=9, color=_INK)
+    for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        plot = figure.add_subplot(n_rows, 6, k + 1)
+        _image(plot, image, (0, 1), (0, 1), (0.0, 1.0))
+        plot.set_title(caption, fontsize=6.5, color=_INK)
+        plot.set(xticks=[], yticks=[])
+    return _save(figure, path)
+
+
+def breathing(
+    path: Path, time_s: np.ndarray, displacement_m: np.ndarray, per_minute: float, title: str
+) -> Path:
+    """Draw the displacement that the phase of the strongest bin shows.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    time_s, displacement_m : float arrays, shape (n_frames,)
+    per_minute : breathing rate
+    title : file name and waveform
+    """
+    figure, plot = _figure(title, height=3.2)
+    plot.plot(time_s, displacement_m * 1e3, color="#1d6996", linewidth=1.3)
+    plot.set(xlabel="time / s", ylabel="displacement / mm", xlim=(time_s[0], time_s[-1]))
+    plot.grid(alpha=0.25)
+    plot.text(
+        0.99, 0.95, f"{per_minute:.1f} breaths per minute", transform=plot.transAxes,
+        ha="right", va="top", fontsize=9, color=_INK,
+    )  # fmt: skip
+    return _save(figure, path)
+
+
+def compare_spectrograms(
+    path: Path,
+    panels: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]],
+    span_db: float = 45.0,
+) -> Path:
+    """Draw spectrograms below each other on one dB span, each under its own peak.
+
+    Parameters
+    ----------
+    path : PNG file to write
+    panels : (title, time_s (n_time,), velocity_mps (n_velocity,), level_db (n_velocity, n_time))
+        Axes evenly spaced and ascending.
+    span_db : from each panel's 99.9 % quantile down to black
+    """
+    figure = Figure(figsize=(10, 2.6 * len(panels) + 0.4), layout="constrained")
+    for k, (title, time_s, velocity_mps, level_db) in enumerate(panels):
+        plot = figure.add_subplot(len(panels), 1, k + 1)
+        below = level_db - np.nanquantile(level_db, 0.999)
+        picture = _image(plot, below, _ends(time_s), _ends(velocity_mps), (-span_db, 0.0))
+        figure.colorbar(picture, ax=plot, label="dB", pad=0.01)
+        plot.set_title(title, fontsize=9, color=_INK, loc="left")
+        plot.set(ylabel="velocity / (m/s)")
+    plot.set(xlabel="time / s")
+    return _save(figure, path)
+
+
+def _figure(title: str, height: float) -> tuple[Figure, Plot]:
+    figure = Figure(figsize=(10, height), layout="constrained")
+    plot = figure.add_subplot()
+    plot.set_title(title, fontsize=9, color=_INK, loc="left")
+    return figure, plot
+
+
+def _image(
+    plot: Plot,
+    values: np.ndarray,
+    x_ends: tuple[float, float],
+    y_ends: tuple[float, float],
+    limits: tuple[float, float],
+) -> AxesImage:
+    plot.set_facecolor(_LOST)
+    return plot.imshow(
+        np.ma.masked_invalid(values), extent=(*x_ends, *y_ends), origin="lower", aspect="auto",
+        cmap=_COLORMAP, vmin=limits[0], vmax=limits[1], interpolation="nearest",
+    )  # fmt: skip
+
+
+def _ends(centres: np.ndarray) -> tuple[float, float]:
+    """Outer edges of the first and the last cell of an evenly spaced axis."""
+    half = (centres[-1] - centres[0]) / max(1, len(centres) - 1) / 2
+    return float(centres[0] - half), float(centres[-1] + half)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """Write a palette PNG: a quarter of the bytes, and no visible difference."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.open(buffer).convert("RGB")
+    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
