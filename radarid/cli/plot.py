@@ -1,8 +1,140 @@
-"""`radarid plot` (placeholder until its author writes it)."""
+"""`radarid plot`: pictures of every stage between a recording and its clips."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-def plot() -> None:
-    """Not written yet."""
-    raise SystemExit("not written yet")
+import typer
+
+from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
+
+if TYPE_CHECKING:
+    from capture.config import RadarConfig
+    from radarid.dsp.params import DspParams
+
+_STORE_SUFFIXES = (".h5", ".hdf5")
+
+
+def plot(
+    recording: Annotated[Path, typer.Argument(metavar="FILE", help="A .bin file, or a store.")],
+    radar: Annotated[
+        str | None, typer.Option(help="Radar configuration; default: the one beside the file.")
+    ] = None,
+    dsp: Annotated[str | None, typer.Option(help="Signal processing: name or file.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("plots"),
+    overrides: SetOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw range-time map, micro-Doppler spectrogram and clips as PNG files.
+
+    A recording of frames with only a few chirps also gets the displacement (breathing) that the
+    phase of its strongest echo shows. Of a store, the clips of every subject are drawn.
+    """
+    if recording.suffix in _STORE_SUFFIXES:
+        report = _plot_store(recording, out)
+    else:
+        from radarid.config import load
+        from radarid.dsp.params import DspParams
+
+        params = load(DspParams, "dsp", dsp, overrides or ())
+        report = _plot_recording(recording, _radar_of(recording, radar), params, out)
+    if as_json:
+        print_json(report)
+        return
+    pictures = report.pop("pictures")
+    rows = [(name.replace("_", " "), value) for name, value in report.items()]
+    print_table(str(recording), ("", ""), [*rows, *(("picture", path) for path in pictures)])
+
+
+def _radar_of(recording: Path, name: str | None) -> RadarConfig:
+    from capture.errors import ConfigError
+    from capture.formats import find_config, load_radar_config
+    from radarid.config import find
+
+    path = find("radar", name) if name else find_config(recording)
+    if path is None:
+        raise ConfigError(
+            "no radar configuration lies beside the recording",
+            where=recording,
+            remedy="name one with --radar",
+        )
+    return load_radar_config(path)
+
+
+def _plot_recording(
+    recording: Path, radar: RadarConfig, params: DspParams, out: Path
+) -> dict[str, Any]:
+    """Draw all stages of one recording; what was found, and the files written."""
+    from capture.file import open_recording
+    from radarid.dsp import plots
+    from radarid.dsp.clips import cut_clips
+    from radarid.dsp.spectrogram import process
+    from radarid.errors import ParameterError
+
+    source = open_recording(recording, radar)
+    slices, axes = process(source, params)
+    if len(slices) < 2:
+        raise ParameterError(
+            "the recording is too short for a spectrogram",
+            where=recording,
+            got=f"{len(source)} frames, {len(slices)} slices",
+        )
+    found = cut_clips(slices, axes, params)
+    title = f"{recording.name}\n{plots.describe(radar)}"
+    stem = out / recording.stem
+    pictures = [
+        plots.range_time(stem.with_suffix(".range.png"), slices, axes, params, title),
+        plots.spectrogram(stem.with_suffix(".doppler.png"), slices, axes, params, title),
+    ]
+    report: dict[str, Any] = {
+        "n_frames": len(source), "n_slices": len(slices), "slow_time": axes.regime,
+        "n_clips": len(found),
+        "valid": round(float((slices.valid >= params.min_valid).mean()), 4),
+        "walker_present": round(float((slices.presence_db >= params.min_presence_db).mean()), 4),
+    }  # fmt: skip
+    if found:
+        pictures.append(plots.clips(stem.with_suffix(".clips.png"), found, params, title))
+    if axes.regime == "burst":
+        report |= _plot_breathing(stem.with_suffix(".breath.png"), source, params, title)
+        pictures.append(stem.with_suffix(".breath.png"))
+    return report | {"pictures": [str(picture) for picture in pictures]}
+
+
+def _plot_breathing(path: Path, source: Any, params: DspParams, title: str) -> dict[str, Any]:
+    from radarid.dsp import phase, plots
+
+    radar = source.info.config
+    motion = phase.range_time(source, params)
+    moved_m = phase.displacement_m(radar, motion, motion.strongest)
+    rate = phase.breaths_per_minute(moved_m, radar.frame_period_s)
+    range_m = float(motion.range_m[motion.strongest])
+    plots.breathing(path, motion.time_s, moved_m, rate, f"{title}\nat {range_m:.2f} m")
+    return {"strongest_range_m": round(range_m, 4), "breaths_per_minute": round(rate, 2)}
+
+
+def _plot_store(store: Path, out: Path) -> dict[str, Any]:
+    """Draw up to twelve clips of every subject of a store."""
+    import numpy as np
+
+    from radarid.data.store import GaitStore
+    from radarid.dsp import plots
+
+    pictures = []
+    with GaitStore.open(store) as opened:
+        table = opened.table()
+        title = f"{store.name}\n{plots.describe(opened.radar)}"
+        for subject in np.unique(table.subject):
+            own = np.flatnonzero(table.subject == subject)
+            own = own[np.unique(np.linspace(0, len(own) - 1, 12).astype(int))]
+            shown = opened.read_clips(own) / np.float32(255)
+            lost = ~opened.read_valid(own)
+            images = [np.where(gone, np.nan, clip) for clip, gone in zip(shown, lost, strict=True)]
+            captions = [
+                f"{table.session[k]} {table.take[k]} {table.start_s[k]:.1f} s, {table.direction[k]}"
+                for k in own
+            ]
+            path = out / f"{store.stem}.{subject}.png"
+            plots.contact_sheet(path, images, captions, f"{title}\n{subject}")
+            pictures.append(str(path))
+        return {"n_clips": len(table), "n_subjects": len(pictures), "pictures": pictures}
