@@ -84,6 +84,11 @@ class PlannedWalk:
         """Stem of the recording's files."""
         return f"{self.subject}_{self.session}_{self.take}"
 
+    @property
+    def camera_seed(self) -> int:
+        """Seed of the video of this walk."""
+        return self._seed("camera", self.stem)
+
     def simulate(self) -> SimulatedRecording:
         """Set the walk up; its frames are computed when they are asked for.
 
@@ -191,7 +196,7 @@ def _plan_captured(params: ScenarioParams, walks: list[MocapWalk]) -> list[Plann
                 PlannedWalk(
                     subject=subject,
                     session=session,
-                    take=captured.take,
+                    take=captured.take.removeprefix(f"{session}_"),
                     direction=_direction(number),
                     params=params,
                     captured=captured,

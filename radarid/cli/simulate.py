@@ -12,6 +12,8 @@ from radarid.cli.output import JsonFlag, print_json, print_table
 if TYPE_CHECKING:
     from capture.simulate.scenario import PlannedWalk
 
+_COLUMNS = ("file", "direction", "speed_mps", "seconds", "bytes", "camera")
+
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the recordings.")],
@@ -54,29 +56,35 @@ def simulate(
     if snr is not None:
         table["snr_db"] = snr
     planned = plan(from_mapping(ScenarioParams, table, where="radarid simulate"))
-    with_camera = camera or faces is not None
-    rows = [_write(walk, out, seed, with_camera, faces) for walk in track(planned, "Simulating")]
+    films: dict[str, Path | None] = {}
+    if faces is not None:
+        from capture.simulate.camera_clip import assign_faces
+
+        films = {**assign_faces([walk.subject for walk in planned], faces)}
+    elif camera:
+        films = {walk.subject: None for walk in planned}
+    rows = [_write(walk, out, films) for walk in track(planned, "Simulating")]
     if as_json:
         print_json({"folder": str(out), "recordings": rows})
         return
     print_table(
-        f"{len(rows)} recordings in {out}", list(rows[0]) if rows else [],
-        [[_cell(value) for value in row.values()] for row in rows],
+        f"{len(rows)} recordings in {out}",
+        _COLUMNS,
+        [[_cell(row[column]) for column in _COLUMNS] for row in rows],
     )
 
 
-def _write(
-    walk: PlannedWalk, out: Path, seed: int, with_camera: bool, faces: Path | None
-) -> dict[str, Any]:
-    """Simulate and write one walk; what to tell about it."""
+def _write(walk: PlannedWalk, out: Path, films: dict[str, Path | None]) -> dict[str, Any]:
+    """Simulate and write one walk, filmed if its subject is in `films`; what to tell about it."""
     recording = walk.simulate()
-    video = f"{walk.stem}.avi" if with_camera else None
+    video = f"{walk.stem}.avi" if walk.subject in films else None
     path, *_ = recording.save(out, camera=video)
     duration_s = recording.n_frames * recording.config.frame_period_s
     if video is not None:
         from capture.simulate.camera_clip import write_clip
 
-        write_clip(out / video, walk.subject, seed, duration_s, faces_dir=faces)
+        pictures = films[walk.subject]
+        write_clip(out / video, walk.subject, walk.camera_seed, duration_s, faces_dir=pictures)
     return {
         "file": path.name,
         "subject": walk.subject,

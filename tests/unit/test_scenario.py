@@ -78,7 +78,8 @@ def test_captured_walks_keep_their_people_and_days() -> None:
         own = [w for w in walks if w.subject == subject]
         assert len(own) == 4
         assert {w.session for w in own} in ({"d1", "d2"}, {"d1"})
-        assert len({w.take for w in own}) == 4
+        assert len({(w.session, w.take) for w in own}) == 4
+    assert all(w.stem.count(f"_{w.session}_") == 1 for w in walks)
     recording = walks[1].simulate()
     assert recording.sidecar.subject == walks[1].subject
     assert 0.5 < recording.motion.mean_speed_mps < 2.5
@@ -101,3 +102,17 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
         assert row["frames"] == 15
         assert read_truth(out / f"{Path(row['file']).stem}.truth.npz").time_s.size == 15
     assert read_sidecar(out / "p01_s1_t02.json").radar == "radar.toml"
+
+
+def test_the_command_films_the_walkers(tmp_path: Path) -> None:
+    from capture.camera import open_camera
+    from radarid.cli import app
+
+    arguments = ["simulate", str(tmp_path), "--subjects", "1", "--walks", "1", "--seconds", "1"]
+    done = CliRunner().invoke(app, [*arguments, "--camera"])
+    assert done.exit_code == 0, done.output
+    camera = read_sidecar(tmp_path / "p01_s1_t01.json").camera
+    assert camera == "p01_s1_t01.avi"
+    times = [time_s for time_s, _ in open_camera(tmp_path / camera)]
+    # 30 frames of 33 ms at 5 pictures a second
+    assert len(times) == 5
