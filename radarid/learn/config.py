@@ -157,8 +157,9 @@ class TrainConfig:
     model, faces, optim, identitykd, average, threshold : see there
     extra_losses : registered losses, ours or of installed plug-ins, added to the total
     split, split_seed : which clips train; the seed of the training does not change them
-    shuffle_labels : a control: training walks get other people's labels
+    shuffle_labels : a control: walks get other people's labels
     control : whether `evaluate` also trains that control when not told otherwise
+    save_every : epochs from one saved state to the next; a stop costs at most as many
     seed : of initial weights, order of clips, and faces drawn
     device : "auto" takes CUDA where there is one
     """
@@ -175,6 +176,7 @@ class TrainConfig:
     split_seed: int = 0
     shuffle_labels: bool = False
     control: bool = False
+    save_every: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
 

@@ -1,0 +1,162 @@
+"""Known or unknown: templates of people, cosine scores, and a threshold set on validation walks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from radarid.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Who walked.
+
+    Parameters
+    ----------
+    subject : name, or None for somebody unknown
+    score : cosine similarity to the best template, in [-1, 1]
+    second : the same to the second best
+    best : name of the best template, also when it was refused
+    """
+
+    subject: str | None
+    score: float
+    second: float
+    best: str
+
+    @property
+    def margin(self) -> float:
+        """How much better the best is than the second."""
+        return self.score - self.second
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and how it did where it was set.
+
+    Parameters
+    ----------
+    threshold : scores at or above it are accepted
+    false_accept_rate : share of pseudo-strangers accepted: walks scored without their own template
+    false_reject_rate : share of walks whose score with their own template is refused
+    n_walks : walks it was set on
+    """
+
+    threshold: float
+    false_accept_rate: float
+    false_reject_rate: float
+    n_walks: int
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1 (a row of zeros stays)."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12))
+
+
+def templates(embeddings: np.ndarray, labels: np.ndarray, n_subjects: int) -> np.ndarray:
+    """Mean direction of each person's clips, float32 (n_subjects, d), rows of length 1.
+
+    Parameters
+    ----------
+    embeddings : float array, shape (n, d)
+    labels : int array, shape (n,), with every value of 0 .. n_subjects - 1
+
+    Raises
+    ------
+    ParameterError
+        Somebody has no clip.
+    """
+    missing = set(range(n_subjects)) - set(labels.tolist())
+    if missing:
+        raise ParameterError("nobody can be enrolled without a clip", got=f"labels {missing}")
+    directions = unit(embeddings)
+    means = [directions[labels == label].mean(0) for label in range(n_subjects)]
+    return unit(np.stack(means)).astype(np.float32)
+
+
+def walk_embeddings(embeddings: np.ndarray, captures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean direction of each capture's clips.
+
+    Parameters
+    ----------
+    embeddings : float array, shape (n, d)
+    captures : int array, shape (n,)
+
+    Returns
+    -------
+    means : float array, shape (n_captures, d), rows of length 1
+    first : int array, shape (n_captures,), a clip of each capture
+    """
+    _, first, place = np.unique(captures, return_index=True, return_inverse=True)
+    sums = np.zeros((len(first), embeddings.shape[1]))
+    np.add.at(sums, place, unit(embeddings))
+    return unit(sums), first
+
+
+def scores(embeddings: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Cosine similarity of embeddings (n, d) to templates (n_subjects, d): (n, n_subjects)."""
+    return np.asarray(unit(embeddings) @ unit(people).T)
+
+
+def calibrate(
+    walk_scores: np.ndarray, labels: np.ndarray, false_accept_rate: float | None = None
+) -> Calibration:
+    """Set the threshold between known and unknown people.
+
+    Parameters
+    ----------
+    walk_scores : float array, shape (n_walks, n_subjects), of validation walks
+    labels : int array, shape (n_walks,)
+    false_accept_rate : the lowest threshold that keeps to it; None for the threshold at which
+        false accepts and false rejects are nearest to each other
+
+    Notes
+    -----
+    Strangers are played by the same walks with their own template left out. That is optimistic:
+    the student was trained to push these very people apart, which real strangers were not. Trust
+    DIR@FAR with people held out entirely (`split.unknown_subjects`) more than this threshold's
+    own rates. Candidates lie halfway between neighbouring scores, so where the two kinds do not
+    overlap the threshold is in the middle of the gap.
+
+    Raises
+    ------
+    ParameterError
+        No walk, or fewer than two people.
+    """
+    if not len(labels) or walk_scores.shape[1] < 2:
+        raise ParameterError(
+            "a threshold needs walks of two people, at least",
+            got=f"{len(labels)} walks, {walk_scores.shape[1]} people",
+        )
+    own = np.arange(walk_scores.shape[1])[None, :] == labels[:, None]
+    genuine = walk_scores[own]
+    strangers = np.where(own, -np.inf, walk_scores).max(1)
+    values = np.unique(np.r_[genuine, strangers])
+    candidates = np.r_[values[0], (values[1:] + values[:-1]) / 2, np.nextafter(values[-1], 2)]
+    far = (strangers[None, :] >= candidates[:, None]).mean(1)
+    frr = (genuine[None, :] < candidates[:, None]).mean(1)
+    if false_accept_rate is None:
+        k = int(np.lexsort((far + frr, np.abs(far - frr)))[0])
+    else:
+        k = int(np.argmax(far <= false_accept_rate))
+    return Calibration(float(candidates[k]), float(far[k]), float(frr[k]), len(labels))
+
+
+def identify(row: np.ndarray, subjects: tuple[str, ...], threshold: float) -> Identification:
+    """Decide on one walk.
+
+    Parameters
+    ----------
+    row : float array, shape (n_subjects,), its scores
+    subjects : names
+    threshold : scores below are refused
+    """
+    second, best = np.argsort(row)[-2:]
+    accepted = row[best] >= threshold
+    return Identification(
+        subject=subjects[best] if accepted else None,
+        score=float(row[best]), second=float(row[second]), best=subjects[best],
+    )  # fmt: skip

@@ -1,0 +1,259 @@
+"""What the trainer holds in memory: clips, labels, and for each clip the faces it may meet."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from radarid import seeding
+from radarid.data.pairs import FacePairs
+from radarid.data.splits import Split, make_split
+from radarid.data.store import GaitStore
+from radarid.data.tables import ClipTable, FaceTable, Group
+from radarid.errors import TrainError
+from radarid.learn.config import FaceUse, TrainConfig
+from radarid.learn.face_bank import Embedder, FaceBank, build_bank
+from radarid.learn.recipes import uses_faces
+from radarid.learn.students import InputParams, to_input
+from radarid.progress import log
+
+_READ_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Part:
+    """Clips of one part of the split, as the student sees them.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (n,), rows of the store's clip table
+    images : uint8 tensor, shape (n, size, size)
+    labels : int64 tensor, shape (n,)
+    captures : int64 array, shape (n,), the recording each clip comes from
+    """
+
+    rows: np.ndarray
+    images: Tensor
+    labels: Tensor
+    captures: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class FaceSource:
+    """Faces to pair with training clips.
+
+    Parameters
+    ----------
+    pairs : chooses faces; its face table has the rows of the bank
+    bank : their embeddings
+    params : how they are chosen
+    clip_s : length of a clip
+    """
+
+    pairs: FacePairs
+    bank: FaceBank
+    params: FaceUse
+    clip_s: float
+
+    def draw(self, clips: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """Embedding of a face for each clip (rows of the clip table), float32 (n, d)."""
+        if self.params.pairing == "synchronous":
+            faces = self.pairs.synchronous(clips, self.clip_s)
+        else:
+            faces = self.pairs.random(clips, rng)
+        return self.bank.draw(faces, rng)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything an epoch needs.
+
+    Parameters
+    ----------
+    subjects : people in order of their labels
+    split : which clips serve what
+    train, val : in memory
+    faces : None for recipes without faces
+    """
+
+    subjects: tuple[str, ...]
+    split: Split
+    train: Part
+    val: Part
+    faces: FaceSource | None
+
+
+def load_part(
+    store: GaitStore, table: ClipTable, rows: np.ndarray, subjects: tuple[str, ...],
+    params: InputParams,
+) -> Part:  # fmt: skip
+    """Read clips into memory, brought to the student's size; `subjects` gives the labels."""
+    pieces = [
+        to_input(store.read_clips(rows[start : start + _READ_AT_ONCE]), params)
+        for start in range(0, len(rows), _READ_AT_ONCE)
+    ]
+    size = (params.size, params.size)
+    images = torch.cat(pieces) if pieces else torch.empty((0, *size), dtype=torch.uint8)
+    labels = np.searchsorted(subjects, table.subject[rows])
+    return Part(rows, images, torch.from_numpy(labels.astype(np.int64)), table.recording[rows])
+
+
+def load_training_data(
+    store: GaitStore, config: TrainConfig, teacher: Embedder | None, cache: Path
+) -> TrainingData:
+    """Split the store and load what training needs.
+
+    Parameters
+    ----------
+    store : open for reading
+    config : of the training
+    teacher : embeds faces; None loads the real one where the recipe needs faces
+    cache : folder of the face embeddings
+
+    Raises
+    ------
+    TrainError
+        Fewer than two people, no validation clips, or no weights for the teacher.
+    SplitError
+        Nothing to train or test with, or people without faces (see `FaceUse.faceless_subjects`).
+    """
+    table, split = split_and_label(store, config)
+    people = set(table.subject[split.train].tolist())
+    if uses_faces(config) and config.faces.faceless_subjects == "drop":
+        people = _with_faces(people, table, store.faces(), split.train)
+    subjects = tuple(sorted(people))
+    train = split.train[np.isin(table.subject[split.train], subjects)]
+    val = split.val[np.isin(table.subject[split.val], subjects)]
+    _check_parts(store, split, subjects, train, val)
+    faces = None
+    if uses_faces(config):
+        faces = _load_faces(store, table, train, config, teacher, cache)
+    return TrainingData(
+        subjects, split, load_part(store, table, train, subjects, config.model.input),
+        load_part(store, table, val, subjects, config.model.input), faces,
+    )  # fmt: skip
+
+
+def _check_parts(
+    store: GaitStore, split: Split, subjects: tuple[str, ...], train: np.ndarray, val: np.ndarray
+) -> None:
+    if len(subjects) < 2:
+        raise TrainError(
+            "nobody to tell apart", where=store.path,
+            got=f"{len(subjects)} people with clips to train on", expected="two, at least",
+        )
+    if not len(val):
+        raise TrainError(
+            "no walk is left for validation, which chooses the weights", where=store.path,
+            got=f"{len(train)} clips to train on",
+            remedy="three walks a person, at least, or --set split.protocol=...",
+        )
+    if split.unvalidated:
+        log.warning("nobody validates, for want of walks: %s", ", ".join(split.unvalidated))
+
+
+def _with_faces(
+    people: set[str], table: ClipTable, faces: FaceTable, train: np.ndarray
+) -> set[str]:
+    seen = np.isin(faces.recording, np.unique(table.recording[train]))
+    kept = people & set(faces.subject[seen].tolist())
+    if kept != people:
+        log.warning("left out, no face was seen: %s", ", ".join(sorted(people - kept)))
+    return kept
+
+
+def _load_faces(
+    store: GaitStore, table: ClipTable, train: np.ndarray, config: TrainConfig,
+    teacher: Embedder | None, cache: Path,
+) -> FaceSource:  # fmt: skip
+    """Choose the faces, embed them, and make the source of pairs."""
+    params, whole, clip_s = config.faces, store.faces(), store.dsp.clip_s
+    pairs = FacePairs(table, whole, train)
+    rows = (
+        np.unique(pairs.synchronous(train, clip_s))
+        if params.pairing == "synchronous"
+        else _at_most(pairs.rows, whole.subject, params.max_per_subject, config.seed)
+    )
+    columns = {
+        field.name: getattr(whole, field.name)[rows] for field in dataclasses.fields(FaceTable)
+    }
+    if teacher is None:
+        from radarid.learn.config import pick_device
+        from radarid.learn.teacher import Teacher
+
+        teacher = Teacher(device=pick_device(config.device))
+    bank = build_bank(store.read_faces(rows), teacher, params, config.seed, cache)
+    return FaceSource(FacePairs(table, FaceTable(**columns), train), bank, params, clip_s)
+
+
+def _at_most(rows: np.ndarray, subject: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """At most `n` rows of each subject, drawn at random, ascending."""
+    kept = []
+    for name in np.unique(subject[rows]):
+        own = rows[subject[rows] == name]
+        kept.append(seeding.rng(seed, "which faces", name).permutation(own)[:n])
+    return np.sort(np.concatenate(kept))
+
+
+def split_and_label(store: GaitStore, config: TrainConfig) -> tuple[ClipTable, Split]:
+    """Clip table with the labels that the configuration asks for, and its split."""
+    table = store.table()
+    split = make_split(table, config.split, config.split_seed)
+    return (shuffle_labels(table, split, config.seed) if config.shuffle_labels else table), split
+
+
+def shuffle_labels(table: ClipTable, split: Split, seed: int) -> ClipTable:
+    """Give walks to other people at random; what a control is trained and tested on.
+
+    Parameters
+    ----------
+    table : of the store
+    split : of the table, made with the true labels
+    seed : of the shuffle
+
+    Returns
+    -------
+    ClipTable
+        The same but for `subject`.
+
+    Notes
+    -----
+    All clips of a walk get one label, so a walk that trains and tests (a leak) can be recognised
+    from memory, while with walks kept apart nothing is left to learn. Labels change places among
+    the walks of one part, so every person keeps as many walks in it.
+    """
+    names, subject = table.groups, table.subject.copy()
+    seen: set[Group] = set()
+    owner: dict[Group, str] = {}
+    for part in ("train", "val", "enroll", "test"):
+        walks = sorted({names[row] for row in getattr(split, part)} - seen)
+        order = seeding.rng(seed, "shuffled labels", part).permutation(len(walks))
+        owner |= {walk: walks[k][0] for walk, k in zip(walks, order, strict=True)}
+        seen |= set(walks)
+    for row, walk in enumerate(names):
+        subject[row] = owner.get(walk, walk[0])
+    return dataclasses.replace(table, subject=subject)
+
+
+def data_fingerprint(table: ClipTable, split: Split) -> str:
+    """First 16 hex digits of a hash of the clip table and of who serves what."""
+    digest = hashlib.sha256()
+    for column in (table.subject, table.session, table.take, table.recording, table.start_s):
+        digest.update(repr(column.tolist()).encode())
+    for part in (split.train, split.val, split.test, split.enroll, split.unknown):
+        digest.update(repr(part.tolist()).encode())
+    return digest.hexdigest()[:16]
+
+
+def batches(n: int, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random batches of 0 .. n - 1 of at most `size`, of equal length but for one clip."""
+    return np.array_split(rng.permutation(n), -(-n // size))
