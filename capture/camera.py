@@ -110,6 +110,13 @@ def read_image(path: Path) -> np.ndarray:
     return np.asarray(image)
 
 
+def resize_image(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize a uint8 (h, w, 3) picture: area average when it shrinks, bilinear when it grows."""
+    shrinks = height < image.shape[0] or width < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method))
+
+
 def image_files(folder: Path) -> list[Path]:
     """Pictures lying directly in a folder, in natural order of their names."""
     files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]

@@ -11,16 +11,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from capture.camera import Camera, resize_image
 from capture.errors import CameraError, ConfigError
 from capture.schema import config_class
 from capture.torchvision_guard import import_torchvision
-
-if TYPE_CHECKING:
-    from capture.camera import Camera
 
 _BATCH = 16
 _ENLARGE_BELOW_PX = 160
@@ -141,7 +139,7 @@ class FaceCropper:
         larger = images
         if enlarge > 1:
             height, width = (round(side * enlarge) for side in images.shape[1:3])
-            larger = np.stack([resize(image, height, width) for image in images])
+            larger = np.stack([resize_image(image, height, width) for image in images])
         boxes, confidences = self._detector.detect(larger)
         faces = []
         for image, image_boxes, image_confidences in zip(images, boxes, confidences, strict=True):
@@ -164,7 +162,7 @@ class FaceCropper:
             high = np.round(np.minimum(box[2:] + grown, (width, height))).astype(int)
             if confidence < self.params.min_confidence or (high - low).min() < 1:
                 continue
-            crop = resize(image[low[1] : high[1], low[0] : high[0]], size, size)
+            crop = resize_image(image[low[1] : high[1], low[0] : high[0]], size, size)
             x1, y1, x2, y2 = (float(edge) for edge in box)
             crops.append(FaceCrop(crop, float(confidence), (x1, y1, x2, y2), sharpness(crop)))
         return crops
@@ -173,16 +171,6 @@ class FaceCropper:
 def _size_times_confidence(face: FaceCrop) -> float:
     x1, y1, x2, y2 = face.box
     return (x2 - x1) * (y2 - y1) * face.confidence
-
-
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize an RGB uint8 picture bilinearly, smoothed first when it gets smaller."""
-    import torch
-    from torch.nn.functional import interpolate
-
-    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
-    resized = interpolate(planes, (height, width), mode="bilinear", antialias=True)
-    return np.asarray(resized[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
 
 
 def sharpness(image: np.ndarray) -> float:

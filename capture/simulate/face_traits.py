@@ -68,7 +68,8 @@ class FaceView:
     ----------
     scale : half the face's height over the picture's height
     centre : of the face, in fractions of the picture's width and height
-    roll_rad, yaw_rad, pitch_rad : pose; positive yaw turns to the picture's right, pitch down
+    roll_rad, yaw_rad, pitch_rad : pose; positive roll turns clockwise,
+        yaw to the picture's right, pitch down
     light : direction to the lamp (right, down, towards the camera)
     ambient : share of the light that has no direction, in [0, 1]
     gain : of the whole picture

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.camera import image_files, open_camera, read_image, write_video
+from capture.camera import image_files, open_camera, read_image, resize_image, write_video
 from capture.errors import CameraError
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 180, 30), (30, 30, 220)
@@ -62,6 +62,15 @@ def test_colours_are_read_in_the_order_red_green_blue(tmp_path: Path) -> None:
     # PPM: red, green, blue pixel bytes in that order.
     (tmp_path / "a.ppm").write_bytes(b"P6\n2 1\n255\n" + bytes([1, 2, 3, 40, 50, 60]))
     np.testing.assert_array_equal(read_image(tmp_path / "a.ppm"), [[[1, 2, 3], [40, 50, 60]]])
+
+
+def test_shrinking_averages_and_growing_interpolates() -> None:
+    board = np.zeros((4, 4, 3), np.uint8)
+    board[::2, ::2] = 200  # one pixel of each 2 x 2 block: mean 50
+    np.testing.assert_array_equal(resize_image(board, 2, 2), np.full((2, 2, 3), 50))
+    edge = np.zeros((1, 2, 3), np.uint8)
+    edge[0, 1] = 100  # new centres at -0.25, 0.25, 0.75 and 1.25 of the old ones at 0 and 1
+    np.testing.assert_array_equal(resize_image(edge, 1, 4)[0, :, 0], [0, 25, 75, 100])
 
 
 @pytest.mark.parametrize("name", ["none.avi", "none"])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from capture.camera import Camera, CameraInfo, image_files, read_image
+from capture.camera import Camera, CameraInfo, image_files, read_image, resize_image
 from capture.errors import CameraError, ConfigError
-from capture.faces import FaceCropper, FaceParams, crop_stream, resize, sharpness
+from capture.faces import FaceCropper, FaceParams, crop_stream, sharpness
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data folder")
@@ -55,7 +55,7 @@ def test_one_batch_may_mix_faces_no_face_several_faces_and_sizes(cropper: FaceCr
 
 
 def test_best_face_is_the_larger_one(cropper: FaceCropper) -> None:
-    small = resize(ASTRONAUT[:256], 128, 256)
+    small = resize_image(ASTRONAUT[:256], 128, 256)
     small = np.concatenate([small, np.zeros((128, 256, 3), np.uint8)], axis=1)
     (faces,) = cropper.crop([np.concatenate([small, ASTRONAUT[:256]])])
     assert len(faces) == 2
@@ -64,7 +64,7 @@ def test_best_face_is_the_larger_one(cropper: FaceCropper) -> None:
 
 def test_boxes_of_small_pictures_are_in_their_own_pixels(cropper: FaceCropper) -> None:
     window = ASTRONAUT[20:220, 130:330]
-    (faces,) = cropper.crop([resize(window, 80, 80)])  # 80 < 160: enlarged for the detector
+    (faces,) = cropper.crop([resize_image(window, 80, 80)])  # 80 < 160: enlarged for the detector
     x1, y1, x2, y2 = FACE
     in_window = ((x1 - 130) * 0.4, (y1 - 20) * 0.4, (x2 - 130) * 0.4, (y2 - 20) * 0.4)
     assert iou(faces[0].box, in_window) > 0.7
@@ -75,7 +75,7 @@ def test_margin_widens_the_crop() -> None:
     (plain,), (wide,) = (
         FaceCropper(FaceParams(margin=margin)).crop([ASTRONAUT])[0] for margin in (0, 40)
     )
-    inner = resize(wide.image[20:140, 20:140], 160, 160)
+    inner = resize_image(wide.image[20:140, 20:140], 160, 160)
     difference = np.abs(inner.astype(int) - plain.image.astype(int))
     assert difference.mean() < 8
 
@@ -92,7 +92,7 @@ def test_sharpness_by_hand_and_by_blur() -> None:
     spot[2, 2] = 90
     assert sharpness(spot) == pytest.approx(20 * 90**2 / 9)
     face = ASTRONAUT[62:172, 181:268]
-    blurred = resize(resize(face, 20, 20), 110, 87)
+    blurred = resize_image(resize_image(face, 20, 20), 110, 87)
     assert sharpness(blurred) < sharpness(face) / 4
 
 

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
-from capture.camera import image_files, read_image
-from capture.faces import FaceCropper, resize
+from capture.camera import image_files, read_image, resize_image
+from capture.faces import FaceCropper
 from radarid.errors import TrainError
 from radarid.learn import facenet_graph, teacher
 from radarid.learn.teacher import CACHED_NAMES, Teacher, find_weights, read_weights
@@ -35,7 +35,7 @@ def face_teacher() -> Teacher:
 @pytest.fixture(scope="module")
 def crops() -> np.ndarray:
     picture = data.astronaut()
-    images = [picture, picture[:, ::-1].copy(), resize(picture, 300, 300)]
+    images = [picture, picture[:, ::-1].copy(), resize_image(picture, 300, 300)]
     return np.stack([faces[0].image for faces in FaceCropper().crop(images)])
 
 
