@@ -25,9 +25,9 @@ def kept_bins(radar: RadarConfig, n_fft: int, min_m: float, max_m: float) -> sli
     """Bins whose centres lie in `min_m` to `max_m` and inside the unambiguous range."""
     n_usable = n_fft if radar.adc_format == "complex1x" else n_fft // 2
     width_m = range_bin_m(radar, n_fft)
-    first = max(0, int(np.ceil(min_m / width_m - 1e-9)))
-    last = min(n_usable - 1, int(np.floor(max_m / width_m + 1e-9)))
-    return slice(first, last + 1)
+    first = np.ceil(min(min_m / width_m - 1e-9, n_usable))
+    last = np.floor(min(max_m / width_m + 1e-9, n_usable - 1))
+    return slice(max(0, int(first)), int(last) + 1)
 
 
 def doppler_to_velocity_mps(radar: RadarConfig, doppler_hz: np.ndarray) -> np.ndarray:

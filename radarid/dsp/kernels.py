@@ -18,25 +18,25 @@ def window_samples(
     words: np.ndarray,
     i_index: np.ndarray,
     q_index: np.ndarray,
-    shift: int,
     taper: np.ndarray,
     samples: np.ndarray,
 ) -> None:
     """De-interleave int16 words to tapered complex samples; see `range_fft.RangeStage`.
 
-    Words are moved up by `shift` bits, so that the sign bit of a 12 or 14 bit word is the sign
-    bit of the int16. `q_index` is empty for a real ADC.
+    `q_index` is empty for a real ADC.
     """
     n_rx, n_samples = i_index.shape
     has_q = q_index.size > 0
     for c in range(words.shape[0]):
         for r in range(n_rx):
-            for n in range(n_samples):
-                re = np.float32(np.int16(words[c, i_index[r, n]] << shift))
-                im = np.float32(0)
-                if has_q:
-                    im = np.float32(np.int16(words[c, q_index[r, n]] << shift))
-                samples[c, r, n] = complex(taper[n] * re, taper[n] * im)
+            if has_q:
+                for n in range(n_samples):
+                    samples[c, r, n] = complex(
+                        taper[n] * words[c, i_index[r, n]], taper[n] * words[c, q_index[r, n]]
+                    )
+            else:
+                for n in range(n_samples):
+                    samples[c, r, n] = complex(taper[n] * words[c, i_index[r, n]], np.float32(0))
 
 
 @_kernel

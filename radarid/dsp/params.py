@@ -66,7 +66,7 @@ class DspParams:
     span_db: float = 45.0
     noise_margin_db: float = 4.0
     min_valid: float = 0.8
-    min_presence_db: float = 10.0
+    min_presence_db: float = 6.0
     min_quality: float = 0.6
 
     def __post_init__(self) -> None:

@@ -223,5 +223,5 @@ def _save(figure: Figure, path: Path) -> Path:
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(buffer).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     return path

@@ -88,8 +88,10 @@ class RangeStage:
         chirps = np.empty((radar.n_chirps, radar.n_rx, n_bins), np.complex64)
         for start in range(0, radar.n_chirps, _TILE_CHIRPS):
             words = frame.words[start : start + _TILE_CHIRPS]
+            if self._shift:  # a 12 or 14 bit word's sign moves to the sign bit of the int16
+                words = words << self._shift
             tile = np.empty((len(words), radar.n_rx, radar.n_samples), np.complex64)
-            kernels.window_samples(words, i_index, q_index, self._shift, self._taper, tile)
+            kernels.window_samples(words, i_index, q_index, self._taper, tile)
             spectrum = scipy.fft.fft(tile, self.n_fft, axis=-1, overwrite_x=True)
             chirps[start : start + _TILE_CHIRPS] = spectrum[..., self.bins]
         return self._by_series(chirps, frame.valid)
@@ -105,7 +107,11 @@ class RangeStage:
     def _word_order(self, layout: str) -> tuple[np.ndarray, np.ndarray]:
         if layout != self._layout:
             i_index, q_index = layouts.word_order(layout, self.radar)
-            self._order = i_index, np.empty((0, 0), np.int64) if q_index is None else q_index
+            # Unsigned, so that the kernel need not ask at every word whether an index is negative.
+            none = np.empty((0, 0), np.uint32)
+            self._order = (
+                i_index.astype(np.uint32), none if q_index is None else q_index.astype(np.uint32)
+            )  # fmt: skip
             self._layout = layout
         return self._order
 

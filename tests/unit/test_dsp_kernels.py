@@ -1,0 +1,133 @@
+"""Every kernel against its slow twin, on small cases (also meant for NUMBA_DISABLE_JIT=1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from naive import dsp as naive
+
+from capture.config import RadarConfig
+from capture.layouts import word_order
+from capture.types import AdcFrame
+from radarid.dsp import kernels
+from radarid.dsp.gating import RangeTrack
+from radarid.dsp.params import DspParams
+from radarid.dsp.range_fft import RangeStage, taper
+from radarid.dsp.slowtime import plan
+from radarid.dsp.stft import SliceTransform
+
+
+def profiles(n: int, n_virtual: int, n_bins: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    shape = (n, n_virtual, n_bins)
+    return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+
+
+@pytest.mark.parametrize(
+    ("layout", "change"),
+    [("IIQQ", {}), ("QQII", {"iq_order": "QI"}), ("real-2lane", {"adc_format": "real"})],
+)
+def test_window_samples(layout: str, change: dict[str, str]) -> None:
+    radar = RadarConfig(n_samples=6, n_loops=3, rx_mask=3, **change)  # type: ignore[arg-type]
+    rng = np.random.default_rng(2)
+    words = rng.integers(-32768, 32768, (3, radar.words_per_chirp)).astype(np.int16)
+    window = rng.random(6).astype(np.float32)
+    i_index, q_index = word_order(layout, radar)
+    samples = np.empty((3, 2, 6), np.complex64)
+    none = np.empty((0, 0), np.uint32)
+    kernels.window_samples(words, i_index, none if q_index is None else q_index, window, samples)
+    expected = naive.window_samples(words, i_index, q_index, window)
+    np.testing.assert_allclose(samples, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("pattern", ["all", "some", "one", "none"])
+def test_mean_and_energy(pattern: str) -> None:
+    x = profiles(9, 2, 5)
+    valid = np.zeros(9, bool)
+    valid[{"all": slice(None), "some": slice(1, 9, 3), "one": slice(4, 5), "none": slice(0)}[
+        pattern]] = True  # fmt: skip
+    x[~valid] = np.nan + 1j * np.nan  # what was not received must not be touched
+    mean, energy = np.empty((2, 5), np.complex64), np.empty(5, np.float32)
+    kernels.mean_of_valid(x, valid, mean)
+    kernels.moving_energy(x, valid, mean, energy)
+    np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
+    np.testing.assert_allclose(energy, naive.moving_energy(x, valid), atol=1e-5)
+
+
+def test_load_window_and_add_power() -> None:
+    x, clutter = profiles(6, 2, 5), profiles(1, 2, 5, seed=3)[0]
+    weight = np.array([1, 2, 0, 3, 1, 1], np.float32)
+    tile = np.full((2, 3, 8), np.nan, np.complex64)
+    kernels.load_window(x, clutter, weight, 1, tile)
+    expected = np.zeros((2, 3, 8), complex)
+    for v, g, i in np.ndindex(2, 3, 6):
+        expected[v, g, i] = (x[i, v, 1 + g] - clutter[v, 1 + g]) * weight[i]
+    np.testing.assert_allclose(tile, expected, rtol=1e-6)
+    power = np.full(8, np.nan, np.float32)
+    kernels.add_power(tile, 0.5, power)
+    np.testing.assert_allclose(power, 0.5 * (np.abs(expected) ** 2).sum((0, 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [16, 10])  # 10: not a power of two
+@pytest.mark.parametrize("n_fft", [0, 24])
+def test_range_stage_is_the_dft_of_tapered_samples(n_samples: int, n_fft: int) -> None:
+    radar = RadarConfig(n_samples=n_samples, n_loops=3, rx_mask=3)
+    stage = RangeStage(radar, DspParams(n_fft_range=n_fft, min_range_m=0, max_range_m=np.inf))
+    rng = np.random.default_rng(4)
+    words = rng.integers(-2000, 2000, (3, radar.words_per_chirp)).astype(np.int16)
+    got, valid = stage(AdcFrame(radar, "IIQQ", 0, 0.0, words, np.ones(3, bool)))
+    i_index, q_index = word_order("IIQQ", radar)
+    samples = naive.window_samples(words, i_index, q_index, naive.hann(n_samples))
+    n = n_fft or n_samples
+    expected = [
+        [[naive.dft(samples[c, r], b / n) for b in range(n)] for r in range(2)] for c in range(3)
+    ]
+    assert valid.all()
+    np.testing.assert_allclose(got, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_words_of_12_bit_are_sign_extended() -> None:
+    radar = RadarConfig(n_samples=4, n_loops=1, rx_mask=1, adc_bits=12)
+    params = DspParams(range_window="boxcar", min_range_m=0, max_range_m=np.inf)
+    words = np.array([[0x0FFF, 0x0FFF, 0, 0, 0x0FFF, 0x0FFF, 0, 0]], np.int16)  # I = -1, Q = 0
+    got, _ = RangeStage(radar, params)(AdcFrame(radar, "IIQQ", 0, 0.0, words, np.ones(1, bool)))
+    # The sum of four samples of -1, over sqrt(4) of the unit-energy taper, in bin 0 alone.
+    np.testing.assert_allclose(got[0, 0], [-2, 0, 0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_missing", [0, 3])
+def test_slice_power_is_the_dft_of_the_tapered_window(n_missing: int) -> None:
+    radar = RadarConfig(n_loops=12)
+    params = DspParams(window_chirps=12, velocity_oversampling=4, max_velocity_mps=8.0)
+    grid = plan(radar, params)
+    bins = np.arange(-24, 24) / 64  # on the bins of the 64-point transform, in cycles per chirp
+    velocity = bins / grid.interval_s * radar.wavelength_m / 2
+    transform = SliceTransform(radar, params, grid, velocity)
+    assert transform.n_fft == 64
+    x, clutter = profiles(12, 2, 5), profiles(1, 2, 5, seed=5)[0]
+    valid = np.ones(12, bool)
+    valid[2 : 2 + n_missing] = False
+    got = transform(x, valid, clutter, slice(1, 4))
+    expected = [naive.slice_power(x, valid, clutter, range(1, 4), f) for f in bins]
+    np.testing.assert_allclose(got, expected, rtol=2e-3, atol=1e-4 * max(expected))
+
+
+@pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "boxcar"])
+def test_tapers_have_unit_energy(name: str) -> None:
+    assert float((taper(name, 37) ** 2).sum()) == pytest.approx(1, abs=1e-6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_track_is_the_best_of_all_paths(seed: int) -> None:
+    # Noise of one unit in most bins keeps the noise quantile at 1, so that levels are as given.
+    rng = np.random.default_rng(seed)
+    energy = np.ones((5, 7))
+    for row in energy:
+        row[rng.integers(7)] = 10 ** rng.uniform(0.2, 2)
+    track = RangeTrack(np.arange(7.0), max_step_m=1.0, lag=10)
+    assert [track.push(row) for row in energy] == [None] * 5
+    found = track.flush()
+    expected = naive.best_path(10 * np.log10(energy), 1, 1.0, 100.0, 30.0)
+    levels = 10 * np.log10(energy)
+    value = sum(levels[k, at] for k, at in enumerate(expected))
+    assert sum(presence for _, presence in found) == pytest.approx(value)
