@@ -80,7 +80,7 @@ def read_asf(path: Path) -> Skeleton:
     root = {line[0]: tuple(word.lower() for word in line[1:]) for line in sections["root"]}
     if root.get("order") != ROOT_ORDER or root.get("axis") != ("xyz",):
         raise SimulationError("root not understood", where=path, got=root, expected=ROOT_ORDER)
-    scale = METRES_PER_INCH / float(units["length"])
+    scale = METRES_PER_INCH / _numbers([units["length"]], path)[0]
     found = {bone.name: bone for bone in _bones(sections["bonedata"], scale, path)}
     parents: dict[str, str] = {}
     ordered = []
@@ -115,6 +115,13 @@ def _lines(path: Path) -> list[str]:
         raise SimulationError(f"cannot be read: {failure.strerror}", where=path) from None
     lines = (line.split("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
+
+
+def _numbers(words: list[str], path: Path) -> list[float]:
+    try:
+        return [float(word) for word in words]
+    except ValueError as failure:
+        raise SimulationError(f"not a number: {failure}", where=path) from None
 
 
 def _bones(lines: list[list[str]], scale: float, path: Path) -> list[Bone]:
@@ -173,7 +180,7 @@ def read_amc(path: Path, skeleton: Skeleton) -> dict[str, Floats]:
                 "line does not fit the skeleton", where=path, got=line, expected=wanted
             )
         else:
-            values[words[0]].append([float(word) for word in words[1:]])
+            values[words[0]].append(_numbers(words[1:], path))
     short = {name: len(rows) for name, rows in values.items() if len(rows) != n_frames}
     if short or n_frames == 0:
         raise SimulationError("frames missing", where=path, got=short, expected=n_frames)

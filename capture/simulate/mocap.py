@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from capture.errors import SimulationError
 from capture.simulate import asf, qtm
-from capture.simulate.motion import JOINTS, MIN_SAMPLES, BodyMotion
+from capture.simulate.motion import JOINTS, BodyMotion
 
 CMU_FPS = 120.0
 MAX_HEADING_CHANGE_RAD = float(np.deg2rad(20.0))
 LOWEST_JOINT_M = 0.02
 _HEADING_WINDOW_S = 1.0
-_TAIL_BYTES = 16384
+_END_BYTES = 16384
 
 # Bones whose far end is the joint; `root` is the skeleton's root between the hips.
 CMU_BONES = {
@@ -113,13 +113,17 @@ def _list_cmu(place: Path) -> list[MocapWalk]:
 
 
 def _n_frames_cmu(path: Path) -> int:
-    """Number of the last frame of an .amc file, from its last few thousand characters."""
+    """Frames of an .amc file by their first and last numbers: its two ends are enough."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        numbers = [int(line) for line in file.read().split(b"\n") if line.strip().isdigit()]
-    if not numbers:
+        head = file.read(_END_BYTES)
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        tail = file.read()
+    first, last = (
+        [int(line) for line in end.split(b"\n") if line.strip().isdigit()] for end in (head, tail)
+    )
+    if not (first and last):
         raise SimulationError("no frame found", where=path, expected="an .amc motion file")
-    return numbers[-1]
+    return last[-1] - first[0] + 1
 
 
 def _list_qtm(path: Path) -> list[MocapWalk]:
@@ -165,7 +169,7 @@ def _load_cmu(path: Path, part: tuple[float, float]) -> BodyMotion:
     y_up = np.stack([ends[CMU_BONES[joint]] for joint in JOINTS], axis=1)
     z_up = np.stack([y_up[..., 0], -y_up[..., 2], y_up[..., 1]], axis=-1)
     keep = straight_part(z_up[:, 0, :2], CMU_FPS)
-    position_m = to_walker_frame(z_up[keep])
+    position_m = to_walker_frame(level(to_walker_frame(z_up[keep])))
     return BodyMotion(np.arange(len(position_m)) / CMU_FPS, position_m)
 
 
@@ -193,10 +197,37 @@ def straight_part(path_m: Floats, fps: float) -> slice:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], straight, [False]])))
     starts, stops = edges[::2], edges[1::2]
     longest = int(np.argmax(stops - starts))
-    start, stop = int(starts[longest]), int(stops[longest]) + lag
-    if stop - start < max(MIN_SAMPLES, fps):
+    if stops[longest] - starts[longest] < lag / 2:
         raise SimulationError("no straight second in this walk", where="straight_part")
-    return slice(start, stop)
+    return slice(int(starts[longest]), int(stops[longest]) + lag)
+
+
+def level(position_m: Floats) -> Floats:
+    """Turn a walk along +y about the x axis so that its standing feet stay on one height.
+
+    The floor of some captures slopes by up to two degrees. Each ankle is taken while it is
+    among its slowest fifth (the foot stands flat), and one slope fitted to both.
+
+    Parameters
+    ----------
+    position_m : float64 array, shape (n_times, n_joints, 3), metres, joints in `JOINTS` order
+
+    Returns
+    -------
+    float64 array of the same shape
+    """
+    rows, heights = [], []
+    for left, name in ((1.0, "l_ankle"), (0.0, "r_ankle")):
+        ankle = position_m[:, JOINTS.index(name)]
+        speed = np.linalg.norm(np.gradient(ankle, axis=0), axis=1)
+        stands = ankle[speed <= np.percentile(speed, 20.0)]
+        heights.append(stands[:, 2])
+        sides = np.full(len(stands), left)
+        rows.append(np.stack([sides, 1.0 - sides, stands[:, 1]], axis=1))
+    slope = np.linalg.lstsq(np.concatenate(rows), np.concatenate(heights), rcond=None)[0][2]
+    cosine, sine = np.cos(np.arctan(slope)), np.sin(np.arctan(slope))
+    turn = np.array([[1.0, 0.0, 0.0], [0.0, cosine, sine], [0.0, -sine, cosine]])
+    return np.asarray(position_m @ turn.T)
 
 
 def to_walker_frame(position_m: Floats) -> Floats:

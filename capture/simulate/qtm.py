@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 from capture.errors import SimulationError
@@ -122,7 +123,7 @@ def complete(markers: Mapping[str, Floats], side: str) -> BodyMotion:
     angles = _scaled_mean(phase if own == "l" else phase + 0.5, gain)
     angles |= _leg_angles(leg, own)
     half = HalfStride(time_s, phase)
-    angles |= _other_leg(leg, half, swing, other)
+    angles |= _other_leg(leg, half, _stride_length(leg, phase), other)
     angles["pelvis_roll"] = _pelvis_roll(leg, half, 2 * size.hip_offset_m[0], SIDES[own])
     still = pose(size, np.zeros((time_s.size, 3)), angles)
     pelvis_m = leg.hip_m - still[:, JOINTS.index(f"{own}_hip")]
@@ -204,20 +205,22 @@ def _walker_axes(track_m: Floats) -> Floats:
 
 
 def _measure(markers: Mapping[str, Floats], sign: float) -> Leg:
-    """Thigh and knee of the measured leg; the hip joint is rigid with the thigh."""
+    """Thigh and knee of the measured leg; the hip joint travels with the pelvis marker.
+
+    The thigh gets its mean length, which moves the knee along it by the few millimetres by
+    which skin and pelvis turn; a hip carried by the thigh's markers would jerk sideways instead.
+    """
     knee = 0.5 * (markers["fle"] + markers["fme"])
     across = _unit(sign * (markers["fle"] - markers["fme"]))
     up = markers["ftc"] - knee
     up = _unit(up - np.sum(up * across, axis=1, keepdims=True) * across)
     thigh = np.stack([across, np.cross(up, across), up], axis=-1)
-    estimate = markers["ias"] + _HIP_FROM_ASIS_M * [-sign, 1.0, 1.0]
-    hip_in_thigh = np.mean(_seen_from(thigh, estimate - knee), axis=0)
-    hip = knee + thigh @ hip_in_thigh
+    hip = markers["ias"] + _HIP_FROM_ASIS_M * [-sign, 1.0, 1.0]
     down = _unit(knee - hip)
     tibia = np.stack([_seen_from(thigh, markers[name] - knee) for name in ("fax", "ttc")], axis=1)
     return Leg(
         hip_m=hip,
-        thigh_m=float(np.linalg.norm(hip_in_thigh)),
+        thigh_m=float(np.linalg.norm(knee - hip, axis=1).mean()),
         thigh_pitch=np.arctan2(down[:, 1], -down[:, 2]),
         thigh_roll=np.arcsin(sign * down[:, 0]),
         knee_flexion=_flexion(tibia[..., 1:]),
@@ -264,14 +267,27 @@ def _leg_angles(leg: Leg, side: str) -> dict[str, Floats]:
     return {f"{side}_{name}": getattr(leg, name) for name in names}
 
 
-def _other_leg(leg: Leg, half: HalfStride, swing: Floats, side: str) -> dict[str, Floats]:
-    """Angles of the leg that was not measured; swings are scaled to their present size."""
-    size = np.maximum(swing, 0.2 * swing.max())
+def _other_leg(leg: Leg, half: HalfStride, stride_m: Floats, side: str) -> dict[str, Floats]:
+    """Angles of the leg that was not measured, scaled to the present length of the stride.
+
+    With this scale a foot that stands still half a stride away stands still now, whatever the
+    walk does to its speed and its rate in between.
+    """
+    size = np.maximum(stride_m, 0.1 * stride_m.max())
     angles = {}
     for name, values in _leg_angles(leg, side).items():
         centre = float(np.percentile(values, 1.0) if "knee" in name else values.mean())
-        angles[name] = centre + swing * half.away((values - centre) / size)
+        angles[name] = centre + size * half.away((values - centre) / size)
     return angles
+
+
+def _stride_length(leg: Leg, phase: Floats) -> Floats:
+    """Metres a stride at every time: speed of the hip over rate of the phase, both smoothed."""
+    rate_hz = np.gradient(phase) * FPS
+    speed_mps = np.gradient(leg.hip_m[:, 1]) * FPS
+    spread = 0.25 * FPS / float(np.median(rate_hz))
+    smooth_mps, smooth_hz = (gaussian_filter1d(x, spread) for x in (speed_mps, rate_hz))
+    return np.asarray(np.maximum(smooth_mps, 0.0) / smooth_hz)
 
 
 def _pelvis_roll(leg: Leg, half: HalfStride, width_m: float, sign: float) -> Floats:
