@@ -1,1 +1,1 @@
-"""Placeholder docstring: written with the package."""
+"""Learning: gait student, frozen face teacher, loss plug-ins, training, honest evaluation."""
