@@ -107,10 +107,12 @@ def _plot_breathing(path: Path, source: Any, params: DspParams, title: str) -> d
     radar = source.info.config
     motion = phase.range_time(source, params)
     moved_m = phase.displacement_m(radar, motion, motion.strongest)
-    rate = phase.breaths_per_minute(moved_m, radar.frame_period_s)
+    rate = None
+    if phase.can_show_breathing(len(moved_m), radar.frame_period_s):
+        rate = round(phase.breaths_per_minute(moved_m, radar.frame_period_s), 2)
     range_m = float(motion.range_m[motion.strongest])
     plots.breathing(path, motion.time_s, moved_m, rate, f"{title}\nat {range_m:.2f} m")
-    return {"strongest_range_m": round(range_m, 4), "breaths_per_minute": round(rate, 2)}
+    return {"strongest_range_m": round(range_m, 4), "breaths_per_minute": rate}
 
 
 def _plot_store(store: Path, out: Path) -> dict[str, Any]:

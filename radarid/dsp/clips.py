@@ -31,7 +31,8 @@ class Clip:
         clip's peak (99.9 % quantile), 0 is `span_db` below it, or noise, or an invalid column.
     valid : bool array, shape (image_size,), columns that rest on enough received chirps
     start_s : start of the first column, seconds since the start of the recording
-    quality : fraction of the columns that are valid and show a walker, in [0, 1]
+    quality : fraction of the columns that are valid and show a walker, in [0, 1]: an echo at
+        least `min_presence_db` over the noise, and motion at `min_speed_mps` or faster
     direction : 'away', 'towards' or 'across' (slower than 0.25 m/s)
     velocity_mps : median velocity of the body, positive away
     range_m : median distance of the body
@@ -124,7 +125,7 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
     columns = columns_at(
         slices, axes, params, start_s + (np.arange(n) + 0.5) * (params.clip_s / n)
     )
-    shown = columns.valid & columns.present
+    shown = columns.valid & columns.present & _walks(columns, axes, params)
     velocity = _body_velocity_mps(columns.power[shown], axes.velocity_mps)
     return Clip(
         image=to_image(columns.power, columns.valid, params),
@@ -205,6 +206,16 @@ def to_image(power: np.ndarray, valid: np.ndarray, params: DspParams) -> np.ndar
     scaled[level_db <= floor_db + params.noise_margin_db] = 0.0
     image[:, valid] = scaled.T
     return image
+
+
+def _walks(columns: Columns, axes: Axes, params: DspParams) -> np.ndarray:
+    """Columns in which something moves at walking speed, clearly over the noise."""
+    fast = np.abs(axes.velocity_mps) >= params.min_speed_mps
+    if not (fast.any() and columns.valid.any()):
+        return np.zeros(len(columns.valid), bool)
+    floor = np.quantile(columns.power[columns.valid], _FLOOR_QUANTILE)
+    limit = floor * 10 ** ((params.noise_margin_db + params.min_presence_db) / 10)
+    return np.asarray(columns.power[:, fast].max(axis=1) > limit)
 
 
 def _body_velocity_mps(power: np.ndarray, velocity_mps: np.ndarray) -> float:

@@ -42,6 +42,7 @@ class DspParams:
     noise_margin_db : pixels up to this far above the noise floor are black
     min_valid : least fraction of received chirps in a slice that counts as valid
     min_presence_db : least level of the walker's range bin over the noise
+    min_speed_mps : a walker has parts at least this fast; who only breathes has not
     min_quality : least fraction of a clip's columns that are valid and show a walker
     """
 
@@ -67,6 +68,7 @@ class DspParams:
     noise_margin_db: float = 4.0
     min_valid: float = 0.8
     min_presence_db: float = 6.0
+    min_speed_mps: float = 0.3
     min_quality: float = 0.6
 
     def __post_init__(self) -> None:

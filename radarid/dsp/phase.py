@@ -100,6 +100,12 @@ def displacement_m(radar: RadarConfig, motion: RangeTime, bin_index: int) -> np.
     return convert.phase_to_displacement_m(radar, whole - whole.mean())
 
 
+def can_show_breathing(n_frames: int, frame_period_s: float) -> bool:
+    """Whether a recording holds a whole slow breath, and samples a fast one twice."""
+    low_hz, high_hz = BREATHING_HZ
+    return n_frames * frame_period_s >= 1 / low_hz and frame_period_s * 2 * high_hz <= 1
+
+
 def breaths_per_minute(displacement: np.ndarray, frame_period_s: float) -> float:
     """Rate of the strongest periodic motion at a breathing rate, per minute.
 
@@ -111,15 +117,19 @@ def breaths_per_minute(displacement: np.ndarray, frame_period_s: float) -> float
     Raises
     ------
     ParameterError
-        Shorter than two slow breaths (20 s are well enough), or sampled too slowly.
+        Too short (see `can_show_breathing`; 20 s are well enough), or sampled too slowly.
+
+    Notes
+    -----
+    The highest line of the Hann-tapered, zero-padded spectrum after removal of a straight line.
     """
     n = len(displacement)
     low_hz, high_hz = BREATHING_HZ
-    if n * frame_period_s < 1 / low_hz or frame_period_s * 2 * high_hz > 1:
+    if not can_show_breathing(n, frame_period_s):
         raise ParameterError(
             "the recording cannot show breathing",
             got=f"{n} frames every {frame_period_s:.3g} s",
-            expected=f"at least {1 / low_hz:.3g} s, at less than {1 / (2 * high_hz):.2g} s",
+            expected=f"at least {1 / low_hz:.3g} s, a frame every {1 / (2 * high_hz):.2g} s",
         )
     still = scipy.signal.detrend(displacement) * scipy.signal.windows.hann(n, sym=False)
     n_fft = 1 << (16 * n - 1).bit_length()

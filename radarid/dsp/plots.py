@@ -141,7 +141,11 @@ def contact_sheet(
 
 
 def breathing(
-    path: Path, time_s: np.ndarray, displacement_m: np.ndarray, per_minute: float, title: str
+    path: Path,
+    time_s: np.ndarray,
+    displacement_m: np.ndarray,
+    per_minute: float | None,
+    title: str,
 ) -> Path:
     """Draw the displacement that the phase of the strongest bin shows.
 
@@ -149,17 +153,18 @@ def breathing(
     ----------
     path : PNG file to write
     time_s, displacement_m : float arrays, shape (n_frames,)
-    per_minute : breathing rate
+    per_minute : breathing rate, if the recording is long enough to show one
     title : file name and waveform
     """
     figure, plot = _figure(title, height=3.2)
     plot.plot(time_s, displacement_m * 1e3, color="#1d6996", linewidth=1.3)
     plot.set(xlabel="time / s", ylabel="displacement / mm", xlim=(time_s[0], time_s[-1]))
     plot.grid(alpha=0.25)
-    plot.text(
-        0.99, 0.95, f"{per_minute:.1f} breaths per minute", transform=plot.transAxes,
-        ha="right", va="top", fontsize=9, color=_INK,
-    )  # fmt: skip
+    if per_minute is not None:
+        plot.text(
+            0.99, 0.95, f"{per_minute:.1f} breaths per minute", transform=plot.transAxes,
+            ha="right", va="top", fontsize=9, color=_INK,
+        )  # fmt: skip
     return _save(figure, path)
 
 
