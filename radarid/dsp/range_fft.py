@@ -13,7 +13,7 @@ from radarid.dsp import convert, kernels
 from radarid.dsp.params import DspParams, Taper
 from radarid.errors import ParameterError
 
-_TILE_CHIRPS = 64  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
+_TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
 
 
 def taper(name: Taper, n: int) -> np.ndarray:
