@@ -25,6 +25,7 @@ _TRACK = "#4cc9f0"
 _INK = "#22262b"
 _DPI = 110
 _COLUMNS = 1200
+_MAX_BYTES = 190_000
 
 
 def describe(radar: RadarConfig) -> str:
@@ -129,11 +130,12 @@ def contact_sheet(
     captions : one per image
     title : of the sheet
     """
-    n_rows = max(1, -(-len(images) // 6))
-    figure = Figure(figsize=(11, 0.7 + 2.1 * n_rows), layout="constrained")
+    n_columns = min(6, max(4, len(images)))
+    n_rows = max(1, -(-len(images) // n_columns))
+    figure = Figure(figsize=(11, 0.7 + n_rows * 12.6 / n_columns), layout="constrained")
     figure.suptitle(title, fontsize=9, color=_INK)
     for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        plot = figure.add_subplot(n_rows, 6, k + 1)
+        plot = figure.add_subplot(n_rows, n_columns, k + 1)
         _image(plot, image, (0, 1), (0, 1), (0.0, 1.0))
         plot.set_title(caption, fontsize=6.5, color=_INK)
         plot.set(xticks=[], yticks=[])
@@ -156,15 +158,12 @@ def breathing(
     per_minute : breathing rate, if the recording is long enough to show one
     title : file name and waveform
     """
+    if per_minute is not None:
+        title = f"{title}, {per_minute:.1f} breaths per minute"
     figure, plot = _figure(title, height=3.2)
     plot.plot(time_s, displacement_m * 1e3, color="#1d6996", linewidth=1.3)
     plot.set(xlabel="time / s", ylabel="displacement / mm", xlim=(time_s[0], time_s[-1]))
     plot.grid(alpha=0.25)
-    if per_minute is not None:
-        plot.text(
-            0.99, 0.95, f"{per_minute:.1f} breaths per minute", transform=plot.transAxes,
-            ha="right", va="top", fontsize=9, color=_INK,
-        )  # fmt: skip
     return _save(figure, path)
 
 
@@ -222,11 +221,14 @@ def _ends(centres: np.ndarray) -> tuple[float, float]:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    """Write a palette PNG: a quarter of the bytes, and no visible difference."""
+    """Write a palette PNG, of as many colours as fit into `_MAX_BYTES`."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(buffer).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    for n_colors in (256, 128, 64, 32):
+        picture.quantize(n_colors, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= _MAX_BYTES:
+            break
     return path
