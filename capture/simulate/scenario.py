@@ -28,6 +28,9 @@ from capture.simulate.source import SimulatedRecording
 
 NEAR_M, FAR_M = 1.2, 8.0
 WALK_S = 5.0
+SHORTEST_CAPTURED_S = 3.0
+"""Captured walks of less are continued by repeating a stride: a clip needs two seconds."""
+
 _LATERAL_M = 0.4
 _CROSSING_RAD = float(np.deg2rad(8.0))
 _MADE_BY = "radarid simulate"
@@ -43,8 +46,9 @@ class ScenarioParams:
     n_subjects : people; of motion capture, those with the most walks, as far as there are so many
     n_walks : walks of each person, spread evenly over the sessions
     n_sessions : days; each has its own room, and a person differs a little from day to day
-    seconds : how long a walk lasts; None means 5 s, or what was captured. A captured walk is cut,
-        or continued by repeating a stride. A walk ends where the room ends (1.2 to 8 m)
+    seconds : how long a walk lasts; None means 5 s, or what was captured but at least 3 s. A
+        captured walk is cut, or continued by repeating a stride. A walk ends where the room ends
+        (1.2 to 8 m)
     snr_db : see `Scene.snr_db`
     seed : of everything
     mocap : folder of captured walks (see `capture.simulate.mocap`); None for invented people
@@ -123,8 +127,9 @@ class PlannedWalk:
         seconds = self.params.seconds
         if self.captured is not None:
             motion = self.captured.load()
+            motion = motion.extend(SHORTEST_CAPTURED_S if seconds is None else seconds)
             if seconds is not None:
-                motion = motion.extend(seconds).between(0.0, seconds)
+                motion = motion.between(0.0, seconds)
             return motion, {"kind": "captured", "source": self.captured.source}
         person = draw_traits(self._rng("traits", self.subject))
         today = _of_the_day(person, self._rng("day", self.subject, self.session))

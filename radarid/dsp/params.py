@@ -8,6 +8,7 @@ from capture.config import RadarConfig
 from capture.schema import config_class
 from radarid.errors import ParameterError
 
+_WINDOW_S, _MIN_WINDOW = 15.36e-3, 32
 Taper = Literal["hann", "hamming", "blackman", "boxcar"]
 
 
@@ -27,7 +28,8 @@ class DspParams:
         time runs across frames), which also blanks about +-1 / (averaging time) of Doppler
     slow_time : 'frame' keeps windows inside frames, 'continuous' lets them run across frames,
         'burst' averages each frame to one chirp; 'auto' follows the radar's timing
-    window_chirps : chirps in a slice's window, at most; a frame may hold fewer
+    window_chirps : chirps in a slice's window, at most (a frame may hold fewer); 0 for those of
+        15.4 ms, which are 128 of the paper's radar, but for no fewer than 32
     doppler_window : taper over the chirps of a window
     slices_per_frame : slices in a frame ('frame' only), evenly placed
     hop_chirps : chirps from one slice to the next ('continuous' and 'burst')
@@ -52,7 +54,7 @@ class DspParams:
     max_range_m: float = 10.0
     clutter: Literal["mean", "none"] = "mean"
     slow_time: Literal["auto", "frame", "continuous", "burst"] = "auto"
-    window_chirps: int = 128
+    window_chirps: int = 0
     doppler_window: Taper = "hann"
     slices_per_frame: int = 4
     hop_chirps: int = 16
@@ -73,7 +75,7 @@ class DspParams:
 
     def __post_init__(self) -> None:
         for key in (
-            "window_chirps", "slices_per_frame", "hop_chirps", "velocity_oversampling",
+            "slices_per_frame", "hop_chirps", "velocity_oversampling",
             "gate_m", "track_speed_mps", "max_velocity_mps", "clip_s", "hop_s", "span_db",
         ):  # fmt: skip
             if not getattr(self, key) > 0:
@@ -84,11 +86,15 @@ class DspParams:
         for key in ("min_valid", "min_quality"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ParameterError(f"'{key}' must lie in 0 to 1", got=getattr(self, key))
-        if self.window_chirps < 4 or self.image_size < 2:
+        if (self.window_chirps < 4 and self.window_chirps != 0) or self.image_size < 2:
             raise ParameterError(
                 "a slice needs 4 chirps and an image 2 pixels, at least",
                 got=f"window_chirps = {self.window_chirps}, image_size = {self.image_size}",
             )
+
+    def window_length(self, interval_s: float) -> int:
+        """Samples in a slice's window where slow time is sampled every `interval_s` seconds."""
+        return self.window_chirps or max(_MIN_WINDOW, round(_WINDOW_S / interval_s))
 
     def range_fft_length(self, radar: RadarConfig) -> int:
         """Length of the range transform for this radar.

@@ -89,7 +89,7 @@ def _natural_regime(radar: RadarConfig) -> str:
 
 
 def _frame_plan(radar: RadarConfig, params: DspParams, times: np.ndarray) -> SlowTime:
-    window = min(params.window_chirps, radar.n_slow)
+    window = min(params.window_length(radar.slow_time_interval_s), radar.n_slow)
     starts = np.rint(np.linspace(0, radar.n_slow - window, params.slices_per_frame)).astype(int)
     if params.slices_per_frame == 1:
         starts = np.array([(radar.n_slow - window) // 2])
@@ -119,7 +119,7 @@ def _crossing_plan(
         interval_s=interval_s,
         n_per_frame=n_per_frame,
         frames_per_block=max(1, round(block_s / radar.frame_period_s)),
-        window=params.window_chirps,
+        window=params.window_length(interval_s),
         starts=(),
         hop=params.hop_chirps,
         offset_s=times,
