@@ -1,0 +1,45 @@
+"""Every radar configuration that we ship loads as shipped and keeps the waveform rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capture.config import RadarConfig
+from capture.constraints import check_waveform
+from capture.formats import load_radar_config
+from capture.layouts import default_layout, word_order
+from radarid.config import CONFIG_SUFFIXES, shipped
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = shipped("radar")
+
+
+def test_nothing_in_the_folder_is_left_out() -> None:
+    files = {p.name for p in (ROOT / "configs" / "radar").iterdir() if p.suffix in CONFIG_SUFFIXES}
+    assert {path.name for path in SHIPPED.values()} == files
+    assert {"paper", "demo", "iwr6843_seated"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configuration(name: str) -> None:
+    config = load_radar_config(SHIPPED[name])
+    failed = [c.text for c in check_waveform(config) if c.outcome == "fail"]
+    assert not failed
+    word_order(default_layout(config), config)
+
+
+def test_the_papers_file_is_the_default_waveform() -> None:
+    config = load_radar_config(SHIPPED["paper"])
+    assert [chirp.tx_mask for chirp in config.chirps] == [3]
+    assert (config.n_chirps, config.n_samples) == (230, 256)
+    assert config.frame_bytes == RadarConfig().frame_bytes == 942_080
+
+
+def test_the_seated_captures_file_has_the_recorded_numbers() -> None:
+    config = load_radar_config(SHIPPED["iwr6843_seated"])
+    # 2 chirps x 4 RX x 100 samples x 4 B; 1 280 000 B are 400 frames.
+    assert config.frame_bytes * 400 == 1_280_000
+    assert config.start_frequency_hz == 60.36e9
+    assert config.sampled_bandwidth_hz == pytest.approx(1.5e9)
