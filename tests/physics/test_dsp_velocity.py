@@ -149,7 +149,8 @@ def test_tdm_series_are_never_strung_together() -> None:
         )
         for k in range(6)
     ]  # fmt: skip
-    slices, axes = run(frames, radar, DspParams(clutter="none", max_velocity_mps=4.0))
+    params = DspParams(clutter="none", max_velocity_mps=4.0, window_chirps=115)
+    slices, axes = run(frames, radar, params)
     assert np.abs(peaks_mps(slices, axes) - 1.3).max() <= pixel_mps(axes)
     lobe = radar.wavelength_m / (115 * 240e-6)  # 2 / (N T) of Doppler
     assert worst_spur_db(slices.power, axes.velocity_mps, 1.3, lobe) < -30
