@@ -3,7 +3,8 @@
 Nothing in here imports `radarid`. The data flow is the folder listing:
 
 * `config`, `formats`: every configuration file TI's tools write -> one `RadarConfig` (SI units);
-* `layouts`, `file`, `inspect`: .bin bytes <-> int16 lanes <-> `AdcFrame`;
+* `constraints`: named waveform rules, each with its number;
+* `stream`, `layouts`, `inspect`, `file`: .bin bytes <-> int16 lanes <-> `AdcFrame`;
 * `simulate`: people walking in front of the radar, as real .bin files with the truth beside them;
 * `camera`, `faces`: camera streams -> MTCNN face crops.
 """

@@ -7,8 +7,9 @@ chain (CFAR, GUI, ...) say nothing about the raw data and are passed over.
 
 from __future__ import annotations
 
+import math
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def si(text: str | float, exponent: int) -> float:
     """A decimal number times a power of ten, rounded once: 7 us is exactly the float 7e-06."""
     try:
         value = float(Decimal(str(text)).scaleb(exponent))
-    except InvalidOperation:
-        raise ConfigError("not a number", got=text) from None
+    except ArithmeticError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigError("not a finite number", got=text)
     return value
 
 
@@ -142,14 +145,21 @@ def _definitions(commands: dict[str, list[Command]], first: int, last: int) -> l
     by_index: dict[int, Command] = {}
     for fields in commands.get("chirpCfg", []):
         start, end, *_ = _checked("chirpCfg", fields, 8)
-        by_index |= dict.fromkeys(range(_integer(start), _integer(end) + 1), fields)
-    missing = [k for k in range(first, last + 1) if k not in by_index]
-    if missing or last < first:
+        by_index |= dict.fromkeys(chirp_range(_integer(start), _integer(end)), fields)
+    wanted = chirp_range(first, last)
+    if any(k not in by_index for k in wanted):
         raise ConfigError(
             "the frame uses chirps that no chirpCfg defines",
             got=f"frameCfg {first} {last}, defined {sorted(by_index)}",
         )
-    return [by_index[k] for k in range(first, last + 1)]
+    return [by_index[k] for k in wanted]
+
+
+def chirp_range(first: int, last: int) -> range:
+    """Indices `first` to `last` (inclusive) of chirp definitions; the radar has room for 512."""
+    if not 0 <= first <= last < 512:
+        raise ConfigError("not a range of chirps", got=f"{first} to {last}", expected="in 0 to 511")
+    return range(first, last + 1)
 
 
 def _profile(commands: dict[str, list[Command]], used: set[str]) -> dict[str, Any]:

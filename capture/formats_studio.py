@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from capture.formats_cfg import (
     MHZ_PER_US,
     MS,
     US,
+    chirp_range,
     rx_gain_db,
     si,
 )
@@ -39,10 +41,11 @@ def read_studio(path: Path) -> RadarConfig:
         table: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as failure:
         raise ConfigError(f"not readable JSON: {failure}", where=path) from None
-    devices = _at(table, "mmWaveDevices")
-    if not isinstance(devices, list) or len(devices) != 1:
+    devices = _list(table, "mmWaveDevices")
+    if len(devices) != 1:
         raise ConfigError("only files for a single device are supported", where=path)
-    if table.get("configGenerator", {}).get("isConfigIntermediate"):
+    generator = table.get("configGenerator")
+    if isinstance(generator, dict) and generator.get("isConfigIntermediate"):
         log.warning("%s is marked as saved before the last settings were made", path)
     rf, raw = _at(devices[0], "rfConfig"), _at(devices[0], "rawDataCaptureConfig")
     _refuse_unsupported(rf, raw)
@@ -51,15 +54,15 @@ def read_studio(path: Path) -> RadarConfig:
 
 def _values(rf: Any, raw: Any) -> dict[str, Any]:
     frame = _at(rf, "rlFrameCfg_t")
-    definitions = _definitions(rf, int(_at(frame, "chirpStartIdx")), int(_at(frame, "chirpEndIdx")))
-    profile = _profile(rf, sorted({int(_at(chirp, "profileId")) for chirp in definitions}))
+    definitions = _definitions(rf, _int(frame, "chirpStartIdx"), _int(frame, "chirpEndIdx"))
+    profile = _profile(rf, sorted({_int(chirp, "profileId") for chirp in definitions}))
     adc = _at(rf, "rlAdcOutCfg_t", "fmt")
     n_lanes = _bits(_at(raw, "rlDevLaneEnable_t", "laneEn")).bit_count()
     return profile | {
         "device": _device(profile["start_frequency_hz"], n_lanes, rf),
         "chirps": [_chirp(chirp) for chirp in definitions],
-        "n_loops": int(_at(frame, "numLoops")),
-        "n_frames": int(_at(frame, "numFrames")),
+        "n_loops": _int(frame, "numLoops"),
+        "n_frames": _int(frame, "numFrames"),
         "frame_period_s": si(_at(frame, "framePeriodicity_msec"), MS),
         "rx_mask": _bits(_at(rf, "rlChanCfg_t", "rxChannelEn")),
         "adc_bits": _choice(ADC_BITS, adc, "b2AdcBits"),
@@ -80,6 +83,20 @@ def _at(table: Any, *keys: str) -> Any:
             )
         table = table[key]
     return table
+
+
+def _list(table: Any, key: str) -> list[Any]:
+    found = _at(table, key)
+    if not isinstance(found, list):
+        raise ConfigError(f"'{key}' is not a list", got=str(found))
+    return found
+
+
+def _int(table: Any, key: str) -> int:
+    value = _at(table, key)
+    if not isinstance(value, (int, Decimal)) or not math.isfinite(value) or value != int(value):
+        raise ConfigError(f"'{key}' is not a whole number", got=str(value))
+    return int(value)
 
 
 def _bits(text: str) -> int:
@@ -108,9 +125,12 @@ def _refuse_unsupported(rf: Any, raw: Any) -> None:
             got=waveform,
             expected="waveformType legacyFrameChirp",
         )
-    phases = [_at(entry, "rlBpmChirpCfg_t", "constBpmVal") for entry in rf.get("rlBpmChirps", [])]
+    bpm = _list(rf, "rlBpmChirps") if "rlBpmChirps" in rf else []
+    phases = [_at(entry, "rlBpmChirpCfg_t", "constBpmVal") for entry in bpm]
     if any(_bits(phase) for phase in phases):
-        raise ConfigError("BPM-MIMO is not supported yet", got=f"constBpmVal {', '.join(phases)}")
+        raise ConfigError(
+            "BPM-MIMO is not supported yet", got=f"constBpmVal {', '.join(map(str, phases))}"
+        )
     for key in ("rlDynChirpCfgs", "rlDynPerChirpPhShftCfgs"):
         if rf.get(key):
             raise ConfigError("chirps that change while running are not supported", got=key)
@@ -126,12 +146,12 @@ def _refuse_unsupported(rf: Any, raw: Any) -> None:
 def _definitions(rf: Any, first: int, last: int) -> list[Any]:
     """The definition of every chirp of the loop, in transmission order."""
     by_index: dict[int, Any] = {}
-    for entry in _at(rf, "rlChirps"):
+    for entry in _list(rf, "rlChirps"):
         chirp = _at(entry, "rlChirpCfg_t")
-        start, end = int(_at(chirp, "chirpStartIdx")), int(_at(chirp, "chirpEndIdx"))
-        by_index |= dict.fromkeys(range(start, end + 1), chirp)
-    wanted = range(first, last + 1)
-    if not wanted or any(k not in by_index for k in wanted):
+        start, end = _int(chirp, "chirpStartIdx"), _int(chirp, "chirpEndIdx")
+        by_index |= dict.fromkeys(chirp_range(start, end), chirp)
+    wanted = chirp_range(first, last)
+    if any(k not in by_index for k in wanted):
         raise ConfigError(
             "the frame uses chirps that no rlChirpCfg_t defines",
             got=f"{first} to {last}, defined {sorted(by_index)}",
@@ -141,8 +161,8 @@ def _definitions(rf: Any, first: int, last: int) -> list[Any]:
 
 def _profile(rf: Any, used: list[int]) -> dict[str, Any]:
     """The waveform of the one profile that the frame's chirps use."""
-    profiles = [_at(entry, "rlProfileCfg_t") for entry in _at(rf, "rlProfiles")]
-    by_id = {int(_at(profile, "profileId")): profile for profile in profiles}
+    profiles = [_at(entry, "rlProfileCfg_t") for entry in _list(rf, "rlProfiles")]
+    by_id = {_int(profile, "profileId"): profile for profile in profiles}
     if len(used) > 1:
         raise ConfigError("frames with several profiles are not supported yet", got=used)
     if used[0] not in by_id:
@@ -154,7 +174,7 @@ def _profile(rf: Any, used: list[int]) -> dict[str, Any]:
         "adc_start_s": si(_at(profile, "adcStartTimeConst_usec"), US),
         "ramp_end_s": si(_at(profile, "rampEndTime_usec"), US),
         "slope_hz_per_s": si(_at(profile, "freqSlopeConst_MHz_usec"), MHZ_PER_US),
-        "n_samples": int(_at(profile, "numAdcSamples")),
+        "n_samples": _int(profile, "numAdcSamples"),
         "sample_rate_hz": si(_at(profile, "digOutSampleRate"), KSPS),
         "rx_gain_db": rx_gain_db(_bits(_at(profile, "rxGain_dB"))),
     }

@@ -30,49 +30,13 @@ lvdsStreamCfg -1 0 1 0
 sensorStart
 """
 
-STUDIO: dict[str, Any] = {
-    "configGenerator": {"isConfigIntermediate": 0},
-    "systemConfig": {"sceneParameters": {"rangeResolution_cm": 5}},
-    "mmWaveDevices": [
-        {
-            "rfConfig": {
-                "waveformType": "legacyFrameChirp",
-                "MIMOScheme": "TDM",
-                "rlChanCfg_t": {"rxChannelEn": "0x5", "txChannelEn": "0x7"},
-                "rlAdcOutCfg_t": {"fmt": {"b2AdcBits": 1, "b2AdcOutFmt": 2}},
-                "rlProfiles": [{"rlProfileCfg_t": {
-                    "profileId": 3, "startFreqConst_GHz": 77.0, "idleTimeConst_usec": 100.0,
-                    "adcStartTimeConst_usec": 6.0, "rampEndTime_usec": 60.0,
-                    "freqSlopeConst_MHz_usec": 29.982000350952148, "numAdcSamples": 256,
-                    "digOutSampleRate": 10000, "rxGain_dB": "0x1E"}}],
-                "rlChirps": [
-                    {"rlChirpCfg_t": {
-                        "chirpStartIdx": 2, "chirpEndIdx": 2, "profileId": 3,
-                        "startFreqVar_MHz": 0.5, "freqSlopeVar_KHz_usec": 48.0,
-                        "idleTimeVar_usec": 1.0, "adcStartTimeVar_usec": 2.0,
-                        "txEnable": "0x2"}},
-                    {"rlChirpCfg_t": {
-                        "chirpStartIdx": 0, "chirpEndIdx": 1, "profileId": 3,
-                        "startFreqVar_MHz": 0.0, "freqSlopeVar_KHz_usec": 0.0,
-                        "idleTimeVar_usec": 0.0, "adcStartTimeVar_usec": 0.0,
-                        "txEnable": "0x5"}}],
-                "rlFrameCfg_t": {"chirpStartIdx": 0, "chirpEndIdx": 2, "numLoops": 64,
-                                 "numFrames": 8, "framePeriodicity_msec": 40.0},
-                "rlBpmChirps": [],
-            },
-            "rawDataCaptureConfig": {
-                "rlDevDataFmtCfg_t": {"iqSwapSel": 1, "chInterleave": 0},
-                "rlDevDataPathCfg_t": {"transferFmtPkt0": "0x1"},
-                "rlDevLaneEnable_t": {"laneEn": "0xF"},
-            },
-        }
-    ],
-}  # fmt: skip
+STUDIO_FILE = Path(__file__).with_name("studio_example.json")
+"""A small mmWave Studio file, typed by hand: three chirps, the third another one, 4 lanes."""
 
 
 def studio_file(path: Path, *change: Any) -> Path:
     """A Studio file in which the value at a path of keys is replaced (`...`: removed)."""
-    table = json.loads(json.dumps(STUDIO))
+    table = json.loads(STUDIO_FILE.read_text())
     if change:
         *keys, last, value = change
         place = table
@@ -120,7 +84,10 @@ def test_every_field_of_a_cfg_arrives_in_si_units() -> None:
     ("frameCfg 0 1 32 10 33.3", "frameCfg 0 1 32 10 256 33.3", "number of fields"),
     ("frameCfg 0 1", "frameCfg 0 2", "no chirpCfg defines"),
     ("frameCfg 0 1", "frameCfg 0 one", "not a whole number; got one"),
-    ("33.3", "fast", "not a number; got fast"),
+    ("33.3", "fast", "not a finite number; got fast"),
+    ("33.3", "nan", "not a finite number; got nan"),
+    ("chirpCfg 1 1 0", "chirpCfg 1 999999999 0", "not a range of chirps; got 1 to 999999999"),
+    ("frameCfg 0 1", "frameCfg 1 0", "not a range of chirps; got 1 to 0"),
     ("chirpCfg 1 1 0", "chirpCfg 1 1 2", "no profileCfg command for profile 2"),
     ("chirpCfg 1 1 0", "profileCfg 1 77 100 7 40.5 0 0 29.982 1 64 5209 0 0 30\nchirpCfg 1 1 1",
      "several profiles"),
@@ -231,6 +198,9 @@ def test_every_field_of_a_studio_file_arrives_in_si_units(tmp_path: Path) -> Non
     ((*RF, "rlChanCfg_t", "rxChannelEn", "all"), "not a hexadecimal string; got all"),
     ((*RAW, "rlDevDataPathCfg_t", "transferFmtPkt0", "0x6"), "ADC data only"),
     ((*RAW, "rlDevLaneEnable_t", "laneEn", "0x1"), "n_lanes"),
+    ((*RF, "rlFrameCfg_t", "numLoops", 63.5), "'numLoops' is not a whole number; got 63.5"),
+    ((*RF, "rlFrameCfg_t", "numLoops", None), "'numLoops' is not a whole number; got None"),
+    ((*RF, "rlChirps", 7), "'rlChirps' is not a list; got 7"),
     (("mmWaveDevices", []), "single device"),
     (("mmWaveDevices", ...), "no 'mmWaveDevices'"),
 ])  # fmt: skip
