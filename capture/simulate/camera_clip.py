@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from capture import seeding
 from capture.camera import image_files, natural_key, read_image, resize_image, write_video
 from capture.errors import SimulationError
 from capture.simulate.face_renderer import render_face
-from capture.simulate.face_traits import draw_traits, draw_view, stream
+from capture.simulate.face_traits import draw_traits, draw_view
 
 SIZE = 240
 """Width and height of the video, pixels."""
@@ -93,7 +94,7 @@ def write_clip(
             "the clip is too short for a picture", where=path,
             got=f"{duration_s} s at {fps} pictures per second",
         )
-    rng = stream("clip", subject, seed)
+    rng = seeding.rng(seed, "clip", subject)
     if faces_dir is None:
         write_video(path, _drawn(subject, rng, n_images), fps)
     else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from capture import seeding
 
 Colour = tuple[float, float, float]
 
@@ -96,12 +97,6 @@ class FaceView:
     noise_seed: int = 0
 
 
-def stream(*names: object) -> np.random.Generator:
-    """Return the random generator that belongs to these names, the same on every machine."""
-    digest = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
-    return np.random.default_rng(list(np.frombuffer(digest[:16], dtype="<u4").astype(int)))
-
-
 def _mix(table: tuple[Colour, ...], position: float) -> Colour:
     """Colour at `position` in [0, 1] along a table."""
     place = position * (len(table) - 1)
@@ -114,7 +109,7 @@ def _mix(table: tuple[Colour, ...], position: float) -> Colour:
 
 def draw_traits(subject: str) -> FaceTraits:
     """Face of a subject; it depends on the name alone, so every recording shows the same one."""
-    rng = stream("face", subject)
+    rng = seeding.rng(0, "face", subject)
     darkness = rng.beta(1.1, 1.3)
     # Fair hair goes with fair skin; grey with any.
     hair = _HAIR[int(rng.integers(len(_HAIR) if darkness < 0.5 else 2))]

@@ -7,7 +7,6 @@ p03_s1_t02"). More people, walks or sessions therefore never change the ones tha
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from capture import seeding
 from capture.config import RadarConfig
 from capture.schema import config_class, to_mapping
 from capture.sidecar import Sidecar
@@ -138,16 +138,10 @@ class PlannedWalk:
         return motion, {"kind": "parametric", **to_mapping(today)}
 
     def _rng(self, *names: str) -> np.random.Generator:
-        return stream(self.params.seed, *names)
+        return seeding.rng(self.params.seed, *names)
 
     def _seed(self, *names: str) -> int:
         return int(self._rng(*names).integers(2**31))
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """Return the random stream called `names` under `seed`, independent of all others."""
-    digest = hashlib.sha256("\x1f".join(names).encode()).digest()
-    return np.random.default_rng([seed, *np.frombuffer(digest[:16], dtype="<u4").tolist()])
 
 
 def plan(params: ScenarioParams) -> list[PlannedWalk]:

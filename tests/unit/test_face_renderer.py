@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from capture import seeding
 from capture.camera import open_camera, read_image
 from capture.errors import CameraError, SimulationError
 from capture.faces import FaceCropper
 from capture.simulate.camera_clip import SIZE, assign_faces, write_clip
 from capture.simulate.face_renderer import render_face
-from capture.simulate.face_traits import FaceView, draw_traits, draw_view, stream
+from capture.simulate.face_traits import FaceView, draw_traits, draw_view
 from radarid.learn import facenet_graph
 from radarid.learn.teacher import Teacher
 
@@ -35,7 +36,7 @@ def found(images: list[np.ndarray]) -> float:
 def test_drawn_people_are_detected_and_told_apart() -> None:
     n_people, n_pictures = 10, 6
     images = [
-        render_face(draw_traits(f"subject{k}"), draw_view(stream("view", k, j)))
+        render_face(draw_traits(f"subject{k}"), draw_view(seeding.rng(0, "view", k, j)))
         for k in range(n_people) for j in range(n_pictures)
     ]
     faces = FaceCropper().crop(images)
@@ -64,8 +65,8 @@ def test_a_name_has_one_face_and_another_name_another() -> None:
 
 
 def test_pictures_repeat_exactly_with_their_view() -> None:
-    traits, view = draw_traits("ada"), draw_view(stream("v", 1))
-    assert view == draw_view(stream("v", 1))
+    traits, view = draw_traits("ada"), draw_view(seeding.rng(0, "v", 1))
+    assert view == draw_view(seeding.rng(0, "v", 1))
     np.testing.assert_array_equal(render_face(traits, view), render_face(traits, view))
     other = dataclasses.replace(view, noise_seed=view.noise_seed + 1)
     assert (render_face(traits, view) != render_face(traits, other)).any()
