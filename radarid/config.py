@@ -49,15 +49,19 @@ def find(kind: str, name: str) -> Path:
 
 
 def load(
-    cls: type[T], kind: str, name: str | None = None, overrides: Sequence[str] = ()
+    cls: type[T],
+    kind: str,
+    name: str | Sequence[str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> T:
-    """Build a configuration from its defaults, a named file and `a.b=c` overrides.
+    """Build a configuration from its defaults, named files and `a.b=c` overrides.
 
     Parameters
     ----------
     cls : a `config_class`
     kind : folder below configs/
-    name : path or shipped name; None for the defaults alone
+    name : path or shipped name; several are laid over each other, the last on top; None for the
+        defaults alone
     overrides : `key.path=value`, the value in TOML syntax (a bare word is a string)
 
     Raises
@@ -65,11 +69,24 @@ def load(
     ConfigError
         Unknown name, key or a value of the wrong type.
     """
-    path = find(kind, name) if name else None
-    table = read_toml(path) if path else {}
+    names = [name] if isinstance(name, str) else name or []
+    paths = [find(kind, each) for each in names]
+    table: dict[str, Any] = {}
+    for path in paths:
+        _lay_over(table, read_toml(path))
     for override in overrides:
         _set(table, override)
-    return from_mapping(cls, table, where=path or "defaults")
+    return from_mapping(cls, table, where=", ".join(map(str, paths)) or "defaults")
+
+
+def _lay_over(table: dict[str, Any], upper: dict[str, Any]) -> None:
+    """Replace what `upper` also has, table by table."""
+    for key, value in upper.items():
+        below = table.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            _lay_over(below, value)
+        else:
+            table[key] = value
 
 
 def _set(table: dict[str, Any], override: str) -> None:
