@@ -84,7 +84,7 @@ def _unknown_kind(path: Path) -> ConfigError:
     )
 
 
-def find_config(recording: Path) -> Path | None:
+def find_config(recording: Path) -> Path:
     """Find the radar configuration that belongs to a recording.
 
     Looked for in this order: the name in the recording's sidecar, a configuration with the
@@ -96,12 +96,13 @@ def find_config(recording: Path) -> Path | None:
 
     Returns
     -------
-    Path, or None when there is none
+    Path
 
     Raises
     ------
     ConfigError
-        The sidecar names a file that does not exist, or several files fit equally well.
+        There is none, the sidecar names a file that does not exist, or several files that say
+        different things fit equally well.
     """
     sidecar = Sidecar.path_for(recording)
     if sidecar.is_file():
@@ -114,13 +115,17 @@ def find_config(recording: Path) -> Path | None:
     own = [recording.with_name(recording.stem + suffix) for suffix in SUFFIXES]
     beside = [p for p in sorted(recording.parent.glob("*")) if p.name.endswith(SUFFIXES)]
     for candidates in ([p for p in own if p.is_file()], beside):
-        if len(candidates) > 1:
+        if len(candidates) > 1 and len({load_radar_config(path) for path in candidates}) > 1:
             raise ConfigError(
-                "several radar configurations could belong to this recording",
+                "several different radar configurations could belong to this recording",
                 where=recording,
                 got=", ".join(p.name for p in candidates),
                 remedy="name one in the sidecar (key 'radar') or on the command line",
             )
         if candidates:
             return candidates[0]
-    return None
+    raise ConfigError(
+        "no radar configuration belongs to it",
+        where=recording,
+        remedy="name one (--radar), or put the .cfg, .mmwave.json or .toml beside it",
+    )

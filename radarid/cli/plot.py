@@ -48,18 +48,10 @@ def plot(
 
 
 def _radar_of(recording: Path, name: str | None) -> RadarConfig:
-    from capture.errors import ConfigError
     from capture.formats import find_config, load_radar_config
     from radarid.config import find
 
-    path = find("radar", name) if name else find_config(recording)
-    if path is None:
-        raise ConfigError(
-            "no radar configuration lies beside the recording",
-            where=recording,
-            remedy="name one with --radar",
-        )
-    return load_radar_config(path)
+    return load_radar_config(find("radar", name) if name else find_config(recording))
 
 
 def _plot_recording(

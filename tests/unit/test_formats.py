@@ -239,19 +239,19 @@ def test_other_files_are_refused_with_advice(tmp_path: Path) -> None:
 
 def test_find_config_prefers_sidecar_then_stem_then_the_only_one(tmp_path: Path) -> None:
     recording = tmp_path / "walk.bin"
-    assert find_config(recording) is None
-    (tmp_path / "radar.cfg").touch()
-    assert find_config(recording) == tmp_path / "radar.cfg"
-    (tmp_path / "other.toml").touch()
-    with pytest.raises(ConfigError, match="got other.toml, radar.cfg"):
+    with pytest.raises(ConfigError, match="no radar configuration belongs to it"):
         find_config(recording)
-    (tmp_path / "walk.mmwave.json").touch()
-    assert find_config(recording) == tmp_path / "walk.mmwave.json"
-    (tmp_path / "walk.cfg").touch()
-    with pytest.raises(ConfigError, match="got walk.cfg, walk.mmwave.json"):
+    (tmp_path / "radar.toml").touch()
+    assert find_config(recording) == tmp_path / "radar.toml"
+    (tmp_path / "same.toml").touch()
+    assert find_config(recording) == tmp_path / "radar.toml"
+    (tmp_path / "other.toml").write_text("n_loops = 100\n")
+    with pytest.raises(ConfigError, match="got other.toml, radar.toml, same.toml"):
         find_config(recording)
-    write_sidecar(tmp_path / "walk.json", Sidecar(radar="radar.cfg"))
-    assert find_config(recording) == tmp_path / "radar.cfg"
-    write_sidecar(tmp_path / "walk.json", Sidecar(radar="gone.cfg"))
-    with pytest.raises(ConfigError, match="does not exist; got gone.cfg"):
+    (tmp_path / "walk.toml").write_text("n_loops = 7\n")
+    assert find_config(recording) == tmp_path / "walk.toml"
+    write_sidecar(tmp_path / "walk.json", Sidecar(radar="radar.toml"))
+    assert find_config(recording) == tmp_path / "radar.toml"
+    write_sidecar(tmp_path / "walk.json", Sidecar(radar="gone.toml"))
+    with pytest.raises(ConfigError, match="does not exist; got gone.toml"):
         find_config(recording)
