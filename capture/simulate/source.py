@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ from capture.simulate.synthesis import beat_signal
 from capture.simulate.truth import Truth, segment_motion, write_truth
 from capture.types import AdcFrame, RecordingInfo
 
+log = logging.getLogger(__name__)
 RADAR_FILE = "radar.toml"
 
 
@@ -251,4 +253,7 @@ def _write_radar(folder: Path, config: RadarConfig) -> None:
             )
         return
     write_toml(path, config)
-    write_cfg(path.with_suffix(".cfg"), config)
+    try:
+        write_cfg(path.with_suffix(".cfg"), config)
+    except ConfigError as failure:
+        log.warning("no .cfg beside the recordings: %s", failure)
