@@ -77,7 +77,7 @@ class GaitStore:
                 store.close()
                 raise
             return store
-        _create_private(path)
+        create_private(path)
         file = h5py.File(path, "w")
         write_attributes(file, radar, dsp)
         for group, columns in data_sets(dsp.image_size).items():
@@ -279,7 +279,7 @@ class GaitStore:
     def table(self) -> ClipTable:
         """Everything about the clips but their pictures."""
         names = ["subject", "session", "take", "direction", "recording", "start_s", "quality",
-                 "range_m"]
+                 "velocity_mps", "range_m"]
         valid = self._columns("clips", ["valid"])["valid"]
         share = valid.mean(axis=1, dtype=np.float32) if len(valid) else np.empty(0, np.float32)
         return ClipTable(**self._columns("clips", names), valid_fraction=share)
@@ -339,8 +339,14 @@ def _text(values: np.ndarray) -> np.ndarray:
     return np.array(values.tolist(), dtype=np.str_)
 
 
-def _create_private(path: Path) -> None:
-    """Make an empty file for its owner only, before anything is in it."""
+def create_private(path: Path) -> None:
+    """Make an empty file for its owner only, before anything is in it.
+
+    Raises
+    ------
+    StoreError
+        It exists, or cannot be made.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

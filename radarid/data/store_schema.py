@@ -93,6 +93,7 @@ def data_sets(size: int) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
             "recording": (np.dtype("<i8"), ()),
             "start_s": (np.dtype("<f8"), ()),
             "quality": (np.dtype("<f4"), ()),
+            "velocity_mps": (np.dtype("<f4"), ()),
             "range_m": (np.dtype("<f4"), ()),
         },
         "faces": {
@@ -146,7 +147,7 @@ def clip_columns(
         "recording": np.full(n, row),
         **{
             name: np.array([getattr(clip, name) for clip in clips], float)
-            for name in ("start_s", "quality", "range_m")
+            for name in ("start_s", "quality", "velocity_mps", "range_m")
         },
     }
 
@@ -186,9 +187,11 @@ def recording_columns(entry: RecordingEntry) -> Columns:
 
 def to_entry(row: Mapping[str, Any]) -> RecordingEntry:
     """Recording that a row of /recordings describes."""
+    plain: dict[str, Any] = {name: str(row[name]) for name in _PLAIN}
+    counts: dict[str, Any] = {name: int(row[name]) for name in _COUNTS}
     return RecordingEntry(
-        **{name: str(row[name]) for name in _PLAIN},
-        **{name: int(row[name]) for name in _COUNTS},
+        **plain,
+        **counts,
         radar=from_mapping(RadarConfig, json.loads(row["radar"])),
         gaps=tuple(Gap(*gap) for gap in json.loads(row["gaps"])),
         evidence=json.loads(row["evidence"]),

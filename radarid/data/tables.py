@@ -26,8 +26,8 @@ class RecordingEntry:
         parameters of a simulated one
     radar : waveform and raw format of this recording
     layout : word order that the samples were read with
-    n_frames : frames read
-    n_lost_chirps : chirps of those frames, and of frames missing between them, never received
+    n_frames : frames up to the last one received, missing ones included
+    n_lost_chirps : chirps of these frames that were never received
     n_rejected_clips : clips left out because their quality was too low
     gaps : stretches of the byte stream never received
     evidence : why the layout is believed
@@ -59,7 +59,8 @@ class ClipTable:
     recording : int64 array, shape (n,), row of the recording
     start_s : float64 array, shape (n,), seconds since the start of the recording
     quality : float32 array, shape (n,), in [0, 1]
-    range_m : float32 array, shape (n,), distance of the walker
+    velocity_mps : float32 array, shape (n,), of the walker's body, positive away
+    range_m : float32 array, shape (n,), distance of the walker's body
     valid_fraction : float32 array, shape (n,), columns of the clip that rest on received data
     """
 
@@ -70,6 +71,7 @@ class ClipTable:
     recording: np.ndarray
     start_s: np.ndarray
     quality: np.ndarray
+    velocity_mps: np.ndarray
     range_m: np.ndarray
     valid_fraction: np.ndarray
 

@@ -22,7 +22,7 @@ def table_of(recordings: list[tuple[str, str, str]], order: np.ndarray) -> ClipT
     rows = [rows[k] for k in order]
     subject, session, take, recording, start_s = map(np.array, zip(*rows, strict=True))
     ones = np.ones(len(rows), np.float32)
-    return ClipTable(subject, session, take, subject, recording, start_s, ones, ones, ones)
+    return ClipTable(subject, session, take, subject, recording, start_s, *[ones] * 4)
 
 
 @settings(max_examples=150, deadline=None)

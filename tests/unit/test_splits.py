@@ -18,11 +18,12 @@ def table_of(groups: list[tuple[str, str, str]], n_each: int = 3) -> ClipTable:
     """Clips of recordings, one recording a group, `n_each` clips a recording."""
     subject, session, take = (np.repeat([g[k] for g in groups], n_each) for k in range(3))
     n = len(subject)
+    ones = np.ones(n, np.float32)
     return ClipTable(
         subject=subject, session=session, take=take, direction=np.array(["away"] * n),
         recording=np.repeat(np.arange(len(groups)), n_each),
-        start_s=np.tile(0.5 * np.arange(n_each), len(groups)), quality=np.ones(n, np.float32),
-        range_m=np.ones(n, np.float32), valid_fraction=np.ones(n, np.float32),
+        start_s=np.tile(0.5 * np.arange(n_each), len(groups)),
+        quality=ones, velocity_mps=ones, range_m=ones, valid_fraction=ones,
     )
 
 

@@ -32,7 +32,7 @@ def entry(name: str = "w1", subject: str = "anna", **changes: object) -> Recordi
 def clip(level: float = 0.5, start_s: float = 0.0, **changes: object) -> Clip:
     image = np.full((8, 8), level, np.float32)
     first = Clip(image=image, valid=np.arange(8) < 6, start_s=start_s, quality=0.75,
-                 direction="away", range_m=3.5)
+                 direction="away", velocity_mps=1.25, range_m=3.5)
     return dataclasses.replace(first, **changes)  # type: ignore[arg-type]
 
 
@@ -75,8 +75,8 @@ def test_tables_say_what_was_put_in(path: Path) -> None:
                    evidence={"layout": "one-sided"}, history=("a", "b"))
     with GaitStore.create(path, RADAR, DSP) as store:
         store.add_recording(entry(), [clip(start_s=0.0), clip(start_s=0.5)], [(0.25, face())])
-        store.add_recording(second, [clip(direction="towards", quality=0.5, range_m=2.0)],
-                            [(1.0, face(8)), (2.0, face(9))])
+        other = clip(direction="towards", quality=0.5, velocity_mps=-1.0, range_m=2.0)
+        store.add_recording(second, [other], [(1.0, face(8)), (2.0, face(9))])
     with h5py.File(path) as raw:
         velocity_mps = raw.attrs["velocity_mps"]
     assert (len(velocity_mps), velocity_mps[0], velocity_mps[-1]) == (8, -4.0, 4.0)
@@ -89,6 +89,7 @@ def test_tables_say_what_was_put_in(path: Path) -> None:
     assert table.start_s.tolist() == [0.0, 0.5, 0.0]
     assert table.direction.tolist() == ["away", "away", "towards"]
     assert table.quality.tolist() == [0.75, 0.75, 0.5]
+    assert table.velocity_mps.tolist() == [1.25, 1.25, -1.0]
     assert table.range_m.tolist() == [3.5, 3.5, 2.0]
     assert table.valid_fraction.tolist() == [6 / 8] * 3
     assert faces.subject.tolist() == ["anna", "béla", "béla"]

@@ -1,0 +1,292 @@
+"""Raw recordings -> gait store. What was finished survives a kill; a second run goes on.
+
+Every recording becomes a small store of its own in `<out>.parts/`, written by whichever process
+worked on it. In the end the parts are appended, in the order of the recordings, to a copy of the
+store, which then takes the store's place in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from capture.config import RadarConfig
+from capture.errors import ExplainedError
+from capture.schema import fingerprint, to_mapping
+from radarid import __version__
+from radarid.data.pool import Workers
+from radarid.data.process import IngestParams, process
+from radarid.data.sources import Identity, Recording
+from radarid.data.store import GaitStore, create_private
+from radarid.data.store_schema import waveform_differences
+from radarid.data.tables import Group
+from radarid.dsp.params import DspParams
+from radarid.errors import StoreError
+from radarid.progress import log, track
+
+__all__ = ["IngestParams", "IngestReport", "Outcome", "ingest"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one recording.
+
+    Attributes
+    ----------
+    name : of the recording
+    status : done, skipped (was in the store already) or failed
+    reason : why it was skipped or failed
+    n_clips, n_rejected_clips, n_faces : kept, left out for low quality, kept
+    warnings : what the user should know of a recording that is done
+    """
+
+    name: str
+    status: Literal["done", "skipped", "failed"]
+    reason: str = ""
+    n_clips: int = 0
+    n_rejected_clips: int = 0
+    n_faces: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of every recording, in the order given."""
+
+    outcomes: tuple[Outcome, ...]
+
+    def having(self, status: str) -> list[Outcome]:
+        """Return the recordings that are done, skipped or failed."""
+        return [outcome for outcome in self.outcomes if outcome.status == status]
+
+    @property
+    def done(self) -> list[Outcome]:
+        """Recordings that are new in the store."""
+        return self.having("done")
+
+    @property
+    def skipped(self) -> list[Outcome]:
+        """Recordings that were in the store already."""
+        return self.having("skipped")
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """Recordings that could not be ingested."""
+        return self.having("failed")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One recording's way into its part."""
+
+    recording: Recording
+    identity: Identity
+    dsp: DspParams
+    params: IngestParams
+    part: Path
+
+
+def ingest(
+    recordings: Sequence[Recording],
+    out: Path,
+    dsp: DspParams | None = None,
+    params: IngestParams | None = None,
+    *,
+    n_workers: int = 1,
+) -> IngestReport:
+    """Process recordings and add them to a store.
+
+    Parameters
+    ----------
+    recordings : to add, see `radarid.data.sources`; a store keeps their order
+    out : the store; made if missing. A recording that it has already is skipped.
+    dsp, params : signal processing, and what is kept
+    n_workers : processes; the store does not depend on their number
+
+    Returns
+    -------
+    IngestReport
+        Recordings that cannot be read, or do not fit the store, have failed; the others are in.
+
+    Raises
+    ------
+    StoreError
+        The store is damaged, of another signal processing, or another ingest is writing it.
+    """
+    dsp, params = dsp or DspParams(), params or IngestParams()
+    parts = out.with_name(out.name + ".parts")
+    with _locked(parts), Workers(min(n_workers, max(1, len(recordings)))) as workers:
+        found = workers.map(_identify, recordings)
+        identities = list(track(found, "reading", total=len(recordings)))
+        plan = _plan(recordings, identities, out, dsp, params, parts)
+        tasks = [step for step in plan if isinstance(step, _Task)]
+        results = iter(list(track(workers.map(_process, tasks), "ingesting", total=len(tasks))))
+        outcomes = [next(results) if isinstance(step, _Task) else step for step in plan]
+        done = [
+            step for step, outcome in zip(plan, outcomes, strict=True)
+            if isinstance(step, _Task) and outcome.status == "done"
+        ]
+        _merge(out, done)
+    return IngestReport(tuple(outcomes))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder of parts for this process alone; remove it when it is empty."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "another ingest is writing this store", where=folder, remedy="wait for it"
+            ) from None
+        try:
+            yield
+        finally:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+            else:
+                log.warning("%s keeps parts that are not in the store yet", folder)
+    finally:
+        os.close(lock)
+
+
+def _identify(recording: Recording) -> Identity | Outcome:
+    try:
+        return recording.identify()
+    except (ExplainedError, OSError) as failure:
+        return Outcome(recording.name, "failed", str(failure))
+
+
+def _plan(
+    recordings: Sequence[Recording],
+    identities: Sequence[Identity | Outcome],
+    out: Path,
+    dsp: DspParams,
+    params: IngestParams,
+    parts: Path,
+) -> list[_Task | Outcome]:
+    """Decide for every recording, before any of them is processed, whether it fits the store."""
+    radar: RadarConfig | None = None
+    known: dict[str, Group] = {}
+    if out.exists():
+        with GaitStore.open(out) as store:
+            radar = store.radar
+            store.require(radar, dsp)
+            known = {
+                entry.content_id: (entry.subject, entry.session, entry.take)
+                for entry in store.recordings()
+            }
+    plan: list[_Task | Outcome] = []
+    for recording, identity in zip(recordings, identities, strict=True):
+        if isinstance(identity, Outcome):
+            plan.append(identity)
+            continue
+        radar = radar or identity.radar
+        refusal = _refusal(recording.name, identity, known, radar)
+        if refusal is None:
+            known[identity.content_id] = _group(identity)
+            part = parts / f"{_part_key(identity, dsp, params)}.h5"
+            plan.append(_Task(recording, identity, dsp, params, part))
+        else:
+            plan.append(refusal)
+    return plan
+
+
+def _group(identity: Identity) -> Group:
+    return identity.facts.subject, identity.facts.session, identity.facts.take
+
+
+def _refusal(
+    name: str, identity: Identity, known: Mapping[str, Group], radar: RadarConfig
+) -> Outcome | None:
+    """Why a recording is not processed, or None."""
+    if identity.content_id in known:
+        before, now = " / ".join(known[identity.content_id]), " / ".join(_group(identity))
+        if before == now:
+            return Outcome(name, "skipped", "in the store already")
+        return Outcome(name, "failed", f"the same bytes are another walk: {before}; got {now}")
+    found = waveform_differences(to_mapping(radar), to_mapping(identity.radar))
+    if found:
+        why = f"another radar waveform than the store's (store != recording): {'; '.join(found)}"
+        return Outcome(name, "failed", why)
+    return None
+
+
+def _part_key(identity: Identity, dsp: DspParams, params: IngestParams) -> str:
+    """Name of a part: another one for anything that would make another part."""
+    facts = identity.facts
+    words = (
+        __version__, identity.content_id, fingerprint(identity.radar), fingerprint(dsp),
+        fingerprint(params), *_group(identity), facts.camera, facts.camera_offset_s,
+    )
+    return hashlib.sha256("\x1f".join(map(str, words)).encode()).hexdigest()[:32]
+
+
+def _process(task: _Task) -> Outcome:
+    """Make a recording's part, unless an earlier run did."""
+    name = task.recording.name
+    try:
+        if not task.part.exists():
+            _write_part(task)
+        with GaitStore.open(task.part) as part:
+            return _outcome(part, task)
+    except (ExplainedError, OSError) as failure:
+        return Outcome(name, "failed", str(failure))
+
+
+def _write_part(task: _Task) -> None:
+    entry, clips, faces = process(task.recording, task.identity, task.dsp, task.params)
+    partial = task.part.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with GaitStore.create(partial, entry.radar, task.dsp) as part:
+        part.add_recording(entry, clips, faces)
+    partial.replace(task.part)
+
+
+def _outcome(part: GaitStore, task: _Task) -> Outcome:
+    (entry,) = part.recordings()
+    warnings = []
+    if entry.n_lost_chirps:
+        lost = entry.n_lost_chirps / (entry.n_frames * entry.radar.n_chirps)
+        warnings.append(f"{lost:.1%} of the chirps were lost")
+    if not part.n_clips:
+        warnings.append(f"no clip is good enough ({entry.n_rejected_clips} rejected)")
+    if not part.n_faces and task.params.faces and task.recording.has_camera(task.identity):
+        warnings.append("no face was found")
+    return Outcome(
+        entry.name, "done", "", part.n_clips, entry.n_rejected_clips, part.n_faces,
+        tuple(warnings),
+    )
+
+
+def _merge(out: Path, tasks: Sequence[_Task]) -> None:
+    """Append parts to a copy of the store, and put the copy in the store's place."""
+    if not tasks:
+        return
+    copy = out.with_name(out.name + ".partial")
+    copy.unlink(missing_ok=True)
+    if out.exists():
+        create_private(copy)
+        shutil.copyfile(out, copy)
+    else:
+        with GaitStore.open(tasks[0].part) as part:
+            GaitStore.create(copy, part.radar, part.dsp).close()
+    with GaitStore.open(copy, "r+") as store:
+        for task in track(tasks, "writing"):
+            with GaitStore.open(task.part) as part:
+                store.absorb(part)
+    with copy.open("rb") as written:
+        os.fsync(written.fileno())
+    copy.replace(out)
+    for task in tasks:
+        task.part.unlink()
