@@ -79,10 +79,16 @@ def in_order(paths: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
 def group_split_files(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
     """Group `<name>_Raw_<n>.bin` files, the recorders' split parts, into one tuple a recording.
 
-    Every other file is a recording of its own. Groups keep the order of their first files.
+    Every other file is a recording of its own. Groups keep the order of their first files; parts
+    are in numeric order. That none is missing is checked when they are opened.
     """
     groups: dict[Path, list[Path]] = {}
     for path in paths:
         match = _SPLIT.fullmatch(path.stem)
         groups.setdefault(path.with_name(match[1]) if match else path, []).append(path)
-    return [in_order(group) for group in groups.values()]
+    return [tuple(sorted(group, key=_part_number)) for group in groups.values()]
+
+
+def _part_number(path: Path) -> int:
+    match = _SPLIT.fullmatch(path.stem)
+    return int(match[2]) if match else 0

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from capture.formats import find_config
 from capture.sidecar import Sidecar, read_sidecar
+from capture.stream import group_split_files
 from radarid.errors import IngestError
 
 COLUMNS = ("file", "subject", "session", "take", "camera", "radar")
@@ -187,17 +187,10 @@ def group_files(paths: Iterable[Path]) -> list[RawRecording]:
     TI's recorders write `x_Raw_0.bin` and, after 1 GiB, go on in the middle of a chirp in
     `x_Raw_1.bin`. All numbers of one x in one folder are one recording, called x.
     """
-    recordings: dict[tuple[Path, str], list[tuple[int, Path]]] = {}
-    for path in dict.fromkeys(paths):
-        match = _SPLIT_FILE.fullmatch(path.stem)
-        name, number = (match["name"], int(match["number"])) if match else (path.stem, 0)
-        key = (path.parent, path.name if match is None else f"{name}_Raw_*{path.suffix}")
-        recordings.setdefault(key, []).append((number, path))
     found = []
-    for files in recordings.values():
-        ordered = tuple(path for _, path in sorted(files))
-        match = _SPLIT_FILE.fullmatch(ordered[0].stem)
-        found.append(RawRecording(match["name"] if match else ordered[0].stem, ordered))
+    for files in group_split_files(dict.fromkeys(paths)):
+        match = _SPLIT_FILE.fullmatch(files[0].stem)
+        found.append(RawRecording(match["name"] if match else files[0].stem, files))
     return found
 
 
@@ -228,25 +221,6 @@ def sidecar_path(recording: RawRecording) -> Path | None:
     """Sidecar of a recording's first file, or None when there is none."""
     path = Sidecar.path_for(recording.paths[0])
     return path if path.is_file() else None
-
-
-def radar_path(recording: RawRecording, facts: Facts) -> Path:
-    """File of a recording's radar configuration: as the facts say, or found beside the files.
-
-    Raises
-    ------
-    IngestError
-        There is none.
-    ConfigError
-        Several could be meant.
-    """
-    path = facts.radar or find_config(recording.paths[0])
-    if path is None:
-        raise IngestError(
-            "no radar configuration belongs to it", where=recording.paths[0],
-            remedy="give --radar, or put the .cfg, .mmwave.json or .toml beside it",
-        )
-    return path
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:

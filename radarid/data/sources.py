@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from capture.file import open_recording
-
 from capture.config import RadarConfig
-from capture.formats import load_radar_config
+from capture.file import open_recording
+from capture.formats import find_config, load_radar_config
 from capture.types import FrameSource
 from radarid.data.manifest import (
     FactFinder,
@@ -18,7 +17,6 @@ from radarid.data.manifest import (
     RawRecording,
     check_series,
     group_files,
-    radar_path,
 )
 from radarid.errors import IngestError
 from radarid.provenance import sha256_of
@@ -76,7 +74,8 @@ class RawFiles:
     ----------
     raw : the files
     find_facts : where to look for who walked
-    radar : configuration of all recordings; None looks for one beside the files
+    radar : configuration of all recordings for which the manifest names none; None looks for
+        one beside the files
     layout : word order; None follows the configuration
     """
 
@@ -94,8 +93,10 @@ class RawFiles:
         """Hash the files and read what lies beside them."""
         check_series(self.raw)
         facts = self.find_facts(self.raw)
-        radar = None if facts.radar else self.radar
-        radar = radar or load_radar_config(radar_path(self.raw, facts))
+        if facts.radar is None and self.radar is not None:
+            radar = self.radar
+        else:
+            radar = load_radar_config(facts.radar or find_config(self.raw.paths[0]))
         return Identity(f"sha256:{sha256_of(self.raw.paths)}", facts, radar)
 
     def open(self, identity: Identity) -> FrameSource:

@@ -170,6 +170,22 @@ def test_bad_files_are_named_and_the_others_go_on(whole: Path, raw: Path, tmp_pa
     assert content(out) == content(whole)
 
 
+def test_the_manifest_s_radar_comes_before_the_common_one_before_the_one_beside(
+    tmp_path: Path
+) -> None:
+    path = write_walk(tmp_path, "w1")
+    manifested, common = (dataclasses.replace(RADAR, n_frames=n) for n in (7, 8))
+    write_toml(tmp_path / "manifested.cfg.toml", manifested)
+    row = {path: {"subject": "anna", "radar": str(tmp_path / "manifested.cfg.toml")}}
+    for finder, radar, expected in (
+        (FactFinder(manifest=row), common, manifested),
+        (FactFinder(), common, common),
+        (FactFinder(), None, RADAR),
+    ):
+        (recording,) = raw_files([path], finder, radar)
+        assert recording.identify().radar == expected
+
+
 def test_nothing_good_makes_no_store(tmp_path: Path) -> None:
     report = ingest(recordings(tmp_path, "none"), tmp_path / "gait.h5", DSP)
     assert len(report.failed) == 1

@@ -14,7 +14,6 @@ from radarid.data.manifest import (
     RawRecording,
     check_series,
     group_files,
-    radar_path,
     read_manifest,
 )
 from radarid.errors import IngestError
@@ -132,13 +131,3 @@ def test_a_forgotten_part_is_noticed(tmp_path: Path) -> None:
     paths[1].unlink()
     with pytest.raises(IngestError, match="some are missing"):
         check_series(*group_files([paths[0], paths[2]]))
-
-
-def test_the_radar_configuration_is_found_or_missed(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
-    named = Facts("anna", "s1", "a", radar=tmp_path / "x.cfg")
-    assert radar_path(raw(path), named) == tmp_path / "x.cfg"
-    with pytest.raises(IngestError, match="no radar configuration"):
-        radar_path(raw(path), Facts("anna", "s1", "a"))
-    (tmp_path / "a.toml").touch()
-    assert radar_path(raw(path), Facts("anna", "s1", "a")) == tmp_path / "a.toml"
