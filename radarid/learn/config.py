@@ -10,6 +10,7 @@ from pydantic import Field
 from capture.schema import config_class
 from radarid.data.splits import SplitParams
 from radarid.errors import TrainError
+from radarid.learn.clip_augment import ClipAugment
 from radarid.learn.losses.contrastive import ContrastOptions
 from radarid.learn.losses.identity_kd import IdentityKdOptions
 from radarid.learn.students import InputParams
@@ -154,7 +155,7 @@ class TrainConfig:
     Parameters
     ----------
     recipe : method; "baseline" is cross-entropy without faces
-    model, faces, optim, identitykd, average, threshold : see there
+    model, augment, faces, optim, identitykd, average, threshold : see there
     extra_losses : registered losses, ours or of installed plug-ins, added to the total
     split, split_seed : which clips train; the seed of the training does not change them
     shuffle_labels : a control: walks get other people's labels
@@ -166,6 +167,7 @@ class TrainConfig:
 
     recipe: Literal["identitykd", "baseline"] = "identitykd"
     model: ModelParams = Field(default_factory=ModelParams)
+    augment: ClipAugment = Field(default_factory=ClipAugment)
     faces: FaceUse = Field(default_factory=FaceUse)
     optim: OptimParams = Field(default_factory=OptimParams)
     identitykd: IdentityKdParams = Field(default_factory=IdentityKdParams)
