@@ -150,6 +150,8 @@ def _locked(folder: Path) -> Iterator[None]:
                 "another ingest is writing this store", where=folder, remedy="wait for it"
             ) from None
         try:
+            for unfinished in folder.glob("*.partial"):
+                unfinished.unlink()
             yield
         finally:
             if not any(folder.iterdir()):
@@ -246,8 +248,7 @@ def _process(task: _Task) -> Outcome:
 
 def _write_part(task: _Task) -> None:
     entry, clips, faces = process(task.recording, task.identity, task.dsp, task.params)
-    partial = task.part.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
+    partial = task.part.with_suffix(f".{os.getpid()}.partial")
     with GaitStore.create(partial, entry.radar, task.dsp) as part:
         part.add_recording(entry, clips, faces)
     partial.replace(task.part)

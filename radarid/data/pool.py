@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,9 +21,20 @@ Result = TypeVar("Result")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def use_one_thread() -> None:
-    """Keep numerical libraries that are not loaded yet from starting threads of their own."""
+def set_up_worker() -> None:
+    """Make a new process use one thread, and die when the process that started it is killed.
+
+    Numerical libraries read the number of threads when they are loaded, which is after this.
+    """
     os.environ.update(dict.fromkeys(_THREADS, "1"))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class Workers:
@@ -43,7 +55,7 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
         if n_workers > 1:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(n_workers, context, initializer=use_one_thread)
+            self._pool = ProcessPoolExecutor(n_workers, context, initializer=set_up_worker)
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from capture.schema import config_class, fingerprint
 from capture.types import AdcFrame
@@ -112,12 +113,19 @@ def process(
 
 
 def find_faces(camera: Camera, params: IngestParams) -> list[TimedFace]:
-    """Find up to `max_faces` faces of a camera stream: the sharpest of each stretch of time."""
-    from capture.faces import crop_stream
+    """Find up to `max_faces` faces of a camera stream: the sharpest of each stretch of time.
 
+    One thread is used, since the detector's last digits depend on the number of threads, and a
+    store must not.
+    """
+    from capture.faces import crop_stream
+    from capture.torchvision_guard import import_torchvision
+
+    import_torchvision()  # only the thread pools of loaded libraries can be limited
     wanted = params.max_faces * params.looks_per_face
     every_n = max(1, (camera.info.n_images or 0) // wanted)
-    return sharpest(crop_stream(camera, every_n=every_n), params.max_faces)
+    with threadpool_limits(1):
+        return sharpest(crop_stream(camera, every_n=every_n), params.max_faces)
 
 
 def sharpest(faces: list[TimedFace], n: int) -> list[TimedFace]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -354,6 +355,38 @@ def test_a_killed_process_loses_nothing_that_was_finished(
     assert all(p.stat().st_mode & 0o077 == 0 for p in (parts, *parts.iterdir()))
     ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
     assert content(out) == content(whole)
+
+
+ORPHANS = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from unit import test_ingest as t
+from radarid.data.pool import Workers
+with Workers(2) as workers:
+    list(workers.map(t.tell_and_wait, [{folder!r}] * 2))
+"""
+
+
+def tell_and_wait(folder: str) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    tests = str(Path(__file__).parents[1])
+    code = ORPHANS.format(tests=tests, folder=str(tmp_path))
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while len(list(tmp_path.iterdir())) < 2:
+        assert parent.poll() is None
+        time.sleep(0.05)
+    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    for worker in alive:
+        worker.kill()
+    assert not alive
 
 
 def test_two_at_once_are_refused(raw: Path, tmp_path: Path) -> None:
