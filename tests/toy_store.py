@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from capture.config import RadarConfig
+from capture.faces import FaceCrop
 from radarid.data.store import GaitStore
 from radarid.data.tables import RecordingEntry
+from radarid.dsp.clips import Clip
 from radarid.dsp.params import DspParams
 
 RADAR = RadarConfig()
@@ -29,8 +29,11 @@ def clip_image(person: int, phase: float, size: int, noise: float,
 
 def make_store(path: Path, n_people: int = 3, n_walks: int = 6, n_clips: int = 3, size: int = 32,
                noise: float = 0.4, faceless: tuple[int, ...] = (), n_sessions: int = 1,
-               seed: int = 0, n_faces: int = 2) -> Path:
-    """Write a store of people p0, p1, ...; walk k of everybody is in session s(k mod n)."""
+               seed: int = 0, n_faces: int = 2, still_walks: bool = False) -> Path:
+    """Write a store of people p0, p1, ...; walk k of everybody is in session s(k mod n).
+
+    With `still_walks` all clips of a walk have one phase, and the walk a blot of its own.
+    """
     rng = np.random.default_rng(seed)
     with GaitStore.create(path, RADAR, DspParams(image_size=size)) as store:
         for person in range(n_people):
@@ -39,17 +42,23 @@ def make_store(path: Path, n_people: int = 3, n_walks: int = 6, n_clips: int = 3
                     f"p{person}-w{walk}", f"p{person}", f"s{walk % n_sessions}", f"w{walk}",
                     f"toy:{seed}:{person}:{walk}", RADAR, "IIQQ", 60,
                 )
-                clips: list[Any] = [
-                    SimpleNamespace(
-                        image=clip_image(person, rng.uniform(0, 6), size, noise, rng),
+                phases = rng.uniform(0, 6, n_clips)
+                blot = rng.random((4, 4)).astype(np.float32).repeat(size // 4, 0)
+                if still_walks:
+                    phases[:] = phases[0]
+                clips = [
+                    Clip(
+                        image=np.maximum(
+                            clip_image(person, phases[k], size, noise, rng),
+                            blot.repeat(size // 4, 1) if still_walks else 0,
+                        ),
                         valid=np.ones(size, bool), start_s=0.5 * k, quality=1.0,
-                        direction="away", range_m=3.0,
+                        direction="away", velocity_mps=1.2, range_m=3.0,
                     )
                     for k in range(n_clips)
                 ]
-                faces: list[Any] = [
-                    (float(k), SimpleNamespace(image=face_image(person, rng), confidence=0.99,
-                                               sharpness=1.0))
+                faces = [
+                    (float(k), FaceCrop(face_image(person, rng), 0.99, (0.0, 0.0, 1.0, 1.0), 1.0))
                     for k in range(0 if person in faceless else n_faces)
                 ]
                 store.add_recording(entry, clips, faces)

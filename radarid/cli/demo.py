@@ -1,4 +1,4 @@
-"""`radarid demo`: the whole way on built-in simulated walkers, as the commands a user would type."""
+"""`radarid demo`: the whole way on simulated walkers, as the commands a user would type."""
 
 from __future__ import annotations
 

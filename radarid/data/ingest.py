@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from capture.config import RadarConfig
+from capture.config import RadarConfig, waveform_differences
 from capture.errors import ExplainedError
-from capture.schema import fingerprint, to_mapping
+from capture.schema import fingerprint
 from radarid import __version__
 from radarid.data.pool import Workers
 from radarid.data.process import IngestParams, process
 from radarid.data.sources import Identity, Recording
 from radarid.data.store import GaitStore, create_private
-from radarid.data.store_schema import waveform_differences
 from radarid.data.tables import Group
 from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
@@ -217,7 +216,7 @@ def _refusal(
         if before == now:
             return Outcome(name, "skipped", "in the store already")
         return Outcome(name, "failed", f"the same bytes are another walk: {before}; got {now}")
-    found = waveform_differences(to_mapping(radar), to_mapping(identity.radar))
+    found = waveform_differences(radar, identity.radar)
     if found:
         why = f"another radar waveform than the store's (store != recording): {'; '.join(found)}"
         return Outcome(name, "failed", why)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import h5py
 import numpy as np
 
-from capture.config import RadarConfig
+from capture.config import RadarConfig, waveform_differences
 from capture.errors import ConfigError
 from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
 from radarid.data.store_schema import (
@@ -24,7 +24,6 @@ from radarid.data.store_schema import (
     face_columns,
     recording_columns,
     to_entry,
-    waveform_differences,
     write_attributes,
 )
 from radarid.data.tables import ClipTable, FaceTable, RecordingEntry
@@ -172,7 +171,7 @@ class GaitStore:
         StoreError
             They may not; the differing keys are named.
         """
-        found = waveform_differences(json.loads(self._file.attrs["radar"]), to_mapping(radar))
+        found = waveform_differences(self.radar, radar)
         if found:
             raise StoreError(
                 "holds clips of another radar waveform (store != recording)",

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from capture.config import RadarConfig
-from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
+from capture.schema import fingerprint, from_mapping, to_mapping
 from capture.types import Gap
 from radarid.data.tables import RecordingEntry
 from radarid.dsp import slowtime
@@ -24,19 +24,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 FACE_SIZE = 160
-RAW_FORMAT_KEYS = ("n_frames", "adc_bits", "iq_order", "n_lanes")
-"""Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
-
 Columns = dict[str, Any]
 """Name of a data set -> rows to append to it."""
-
-
-def waveform_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """Keys in which two radar configurations (as tables) transmit or sample differently."""
-    return differing_keys(
-        {key: value for key, value in first.items() if key not in RAW_FORMAT_KEYS},
-        {key: value for key, value in second.items() if key not in RAW_FORMAT_KEYS},
-    )
 
 
 def write_attributes(file: h5py.File, radar: RadarConfig, dsp: DspParams) -> None:
