@@ -1,0 +1,147 @@
+"""Evaluation: consistent numbers, strangers, and a control that sees a leak."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_store import make_store
+from typer.testing import CliRunner
+
+from radarid import config as configs
+from radarid.cli import app
+from radarid.errors import RunError
+from radarid.learn.config import TrainConfig
+from radarid.learn.evaluate import evaluate
+from radarid.learn.trainer import train
+
+QUICK = (
+    'recipe="baseline"', "model.input.size=32", "optim.batch_size=16", "optim.lr=1e-3",
+    "save_every=100", "average.enabled=false",
+)  # fmt: skip
+
+
+def trained(store: Path, out: Path, *changes: str) -> Path:
+    train(store, out, configs.load(TrainConfig, "train", None, [*QUICK, *changes]))
+    return out
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Within a walk the clips are alike (no noise), between walks of a person they are not.
+    path = tmp_path_factory.mktemp("store") / "gait.h5"
+    return make_store(path, n_people=4, n_walks=5, n_clips=3)
+
+
+@pytest.fixture(scope="module")
+def finished(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "one"
+    return trained(store, out, "optim.n_epochs=3", 'split.unknown_subjects=["p3"]')
+
+
+def test_numbers_agree_with_each_other(finished: Path) -> None:
+    result = evaluate(finished, control=False)
+    assert result == json.loads((finished / "evaluation.json").read_text())
+    assert (finished / "confusion.png").read_bytes()[:4] == b"\x89PNG"
+    # 3 known people with one test walk of 3 clips each; p3's 5 walks are the strangers'.
+    assert (result["n_subjects"], result["n_test_clips"], result["n_test_walks"]) == (3, 9, 3)
+    assert result["chance"]["guessing"] == pytest.approx(1 / 3)
+    counts = np.array(result["confusion"]["clips"])
+    assert counts.sum(axis=1).tolist() == [3, 3, 3]
+    assert result["clips"]["accuracy"] == pytest.approx(np.trace(counts) / 9)
+    assert result["clips"]["macro_recall"] == pytest.approx(np.trace(counts) / 9)
+    assert result["worst_subject"]["recall"] == pytest.approx(min(np.diag(counts) / 3))
+    low, high = result["clips"]["accuracy_interval"]
+    assert low <= result["clips"]["accuracy"] <= high
+    strangers = result["open_set"]
+    assert strangers["n_stranger_walks"] == 5
+    assert strangers["strangers"] == {"p3": strangers["strangers_accepted"]}
+    assert strangers["known_walks_identified"] <= result["retrieval"]["rank_1"]
+    assert result["retrieval"]["n_impostor"] == 3 * 2
+    assert "not run" in result["control"]
+
+
+def test_people_never_trained_on_are_enrolled(store: Path, tmp_path: Path) -> None:
+    run = trained(
+        store, tmp_path / "open", "optim.n_epochs=1", 'split.protocol="subject"',
+        "split.test_fraction=0.5",
+    )  # fmt: skip
+    result = evaluate(run, control=False)
+    # 2 people train; the other 2 are enrolled with one walk and probed with four.
+    assert result["n_subjects"] == 2
+    assert result["retrieval"]["n_genuine"] == 8
+    assert "clips" not in result
+    assert not set(result["split"]["parts"]["test"]["subjects"]) & set(
+        result["split"]["parts"]["train"]["subjects"]
+    )
+
+
+@pytest.mark.slow
+def test_the_control_sees_a_leak(tmp_path: Path) -> None:
+    # Clips of a walk are one picture, so clips drawn one by one (`window`) can be looked up in
+    # memory, whoever's name they carry; walks kept apart cannot.
+    store = make_store(tmp_path / "gait.h5", n_people=4, n_walks=4, n_clips=5, noise=0.0,
+                       still_walks=True)  # fmt: skip
+    run = trained(store, tmp_path / "leak", "optim.n_epochs=9", 'split.protocol="window"')
+    control = evaluate(run, control=True)["control"]
+    assert control["walk_accuracy"] > 0.75
+    assert not control["is_at_chance"]
+    assert evaluate(run, control=True)["control"] == control  # trained once, used again
+    honest = trained(store, tmp_path / "honest", "optim.n_epochs=9", "split.test_fraction=0.5")
+    control = evaluate(honest, control=True)["control"]
+    # 8 test walks at chance 1/4: at most 5 right but once in 200 shuffles.
+    assert control["walk_accuracy"] <= 5 / 8
+
+
+def test_another_store_is_refused(finished: Path, tmp_path: Path) -> None:
+    other = make_store(tmp_path / "other.h5", n_people=4, n_walks=4, n_clips=3)
+    with pytest.raises(RunError, match="the store has changed"):
+        evaluate(finished, other, control=False)
+    with pytest.raises(RunError, match="no training here"):
+        evaluate(tmp_path, control=False)
+
+
+def test_the_commands(store: Path, tmp_path: Path) -> None:
+    runner, out = CliRunner(), tmp_path / "run"
+    changes = [word for change in QUICK for word in ("--set", change)]
+    done = runner.invoke(app, [
+        "train", "baseline", "--preset", "cpu", "--store", str(store), "--out", str(out),
+        "--seed", "4", "--json", *changes, "--set", "optim.n_epochs=1",
+    ])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["subjects"] == ["p0", "p1", "p2", "p3"]
+    saved = json.loads((out / "config.json").read_text())["config"]
+    assert (saved["seed"], saved["optim"]["n_epochs"], saved["recipe"]) == (4, 1, "baseline")
+    assert saved["control"] is True  # from the preset
+    done = runner.invoke(app, ["evaluate", str(out), "--no-control", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["control"].startswith("not run")
+    done = runner.invoke(app, ["evaluate", str(out), "--no-control"])
+    assert "chance" in done.stdout
+    assert "not run" in done.stdout
+    done = runner.invoke(app, ["train", "--resume", "--out", str(out), "--seed", "5"])
+    assert "goes on as it was begun" in str(done.exception)
+
+
+@pytest.mark.parametrize("name", [n for n in configs.shipped("train") if "preset" not in n])
+def test_shipped_recipes_load_with_and_without_preset(name: str) -> None:
+    whole = configs.load(TrainConfig, "train", name)
+    assert whole.recipe == name
+    small = configs.load(TrainConfig, "train", [name, "preset-cpu"], ["seed=3"])
+    assert (small.recipe, small.seed, small.control) == (name, 3, True)
+    assert small.optim.n_epochs < whole.optim.n_epochs
+    assert small.average.enabled == whole.average.enabled
+
+
+def test_identitykd_is_the_defaults() -> None:
+    assert configs.load(TrainConfig, "train", "identitykd") == TrainConfig()
+    published = TrainConfig()
+    assert (published.optim.n_epochs, published.optim.batch_size, published.optim.lr) == (
+        200, 128, 1e-4
+    )  # fmt: skip
+    assert published.identitykd.contrast.temperature == 5.0
+    assert published.identitykd.gamma == 0.8
+    assert published.identitykd.kd.margin == 8 / 255
