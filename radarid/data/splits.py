@@ -15,7 +15,7 @@ from capture.schema import config_class
 from radarid.data.tables import ClipTable, Group
 from radarid.errors import SplitError
 
-PARTS = ("train", "val", "test", "enroll", "unknown")
+PARTS = ("train", "val", "test", "enroll", "outsiders", "unknown")
 SplitProtocol = Literal["capture", "session", "subject", "window"]
 
 
@@ -36,12 +36,14 @@ class SplitParams:
         test; it exists to show how much that flatters.
     val_fraction, test_fraction : of a person's groups (capture), sessions (session, test only),
         of the people (subject, test only) or of the clips (window)
+    outsider_subjects : people kept out of everything but the threshold against strangers
     unknown_subjects : people kept out of everything but the test for strangers
     """
 
     protocol: SplitProtocol = "capture"
     val_fraction: float = 0.2
     test_fraction: float = 0.2
+    outsider_subjects: tuple[str, ...] = ()
     unknown_subjects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -54,6 +56,15 @@ class SplitParams:
                 got=f"val_fraction + test_fraction = {self.val_fraction + self.test_fraction}",
                 expected="less than 1",
             )
+        both = set(self.outsider_subjects) & set(self.unknown_subjects)
+        if both:
+            raise SplitError("an outsider cannot be a test stranger, too", got=sorted(both)[0])
+
+    def kept_out(self, subject: str) -> str | None:
+        """Part that all clips of a person belong to who is not to be known; None for others."""
+        if subject in self.outsider_subjects:
+            return "outsiders"
+        return "unknown" if subject in self.unknown_subjects else None
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ class Split:
     Attributes
     ----------
     params, seed : what the split was made from
-    train, val, test, unknown : int64 arrays of rows of the clip table, ascending
+    train, val, test, outsiders, unknown : int64 arrays of rows of the clip table, ascending
     enroll : the same, clips that test people are enrolled with (protocol subject only)
     untested : people in training who are in no test, for want of walks
     unvalidated : people in training who are in no validation, for want of walks
@@ -77,6 +88,7 @@ class Split:
     val: np.ndarray
     test: np.ndarray
     enroll: np.ndarray
+    outsiders: np.ndarray
     unknown: np.ndarray
     untested: tuple[str, ...] = ()
     unvalidated: tuple[str, ...] = ()
@@ -135,22 +147,22 @@ def make_split(table: ClipTable, params: SplitParams, seed: int = 0) -> Split:
     """
     groups = table.groups
     people = sorted(set(table.subject.tolist()))
-    for name in params.unknown_subjects:
+    for name in (*params.outsider_subjects, *params.unknown_subjects):
         if name not in people:
             raise SplitError(
-                "unknown_subjects names somebody who is not in the store", got=name,
+                f"{params.kept_out(name)} names somebody who is not in the store", got=name,
                 expected=f"some of {', '.join(people)}",
             )
     by_subject: dict[str, list[Group]] = defaultdict(list)
     for group in sorted(set(groups)):
-        if group[0] not in params.unknown_subjects:
+        if params.kept_out(group[0]) is None:
             by_subject[group[0]].append(group)
     if params.protocol == "window":
         parts = _draw_windows(table, groups, params, seed)
     else:
         draw = {"capture": _by_capture, "session": _by_session, "subject": _by_subject}
         assigned = draw[params.protocol](by_subject, params, seed)
-        parts = [assigned.get(group, "unknown") for group in groups]
+        parts = [params.kept_out(group[0]) or assigned[group] for group in groups]
     split = _assemble(table, groups, parts, params, seed)
     check_split(split, table)
     return split
@@ -184,7 +196,10 @@ def check_split(split: Split, table: ClipTable) -> None:
         keys += [
             (a, b, table.subject.tolist()) for a in ("test", "enroll") for b in ("train", "val")
         ]
-    keys += [(part, "unknown", table.subject.tolist()) for part in PARTS[:-1]]
+    keys += [
+        (part, apart, table.subject.tolist())
+        for apart in ("outsiders", "unknown") for part in PARTS if part != apart
+    ]
     for first, second, names in keys:
         shared = {names[k] for k in getattr(split, first)} & {
             names[k] for k in getattr(split, second)
@@ -264,14 +279,12 @@ def _draw_windows(
     parts = []
     for group, start_s in zip(groups, table.start_s.tolist(), strict=True):
         chance = _chance(seed, *group, start_s)
-        part = "train"
-        if group[0] in params.unknown_subjects:
-            part = "unknown"
-        elif chance < params.test_fraction:
-            part = "test"
+        drawn = "train"
+        if chance < params.test_fraction:
+            drawn = "test"
         elif chance < params.test_fraction + params.val_fraction:
-            part = "val"
-        parts.append(part)
+            drawn = "val"
+        parts.append(params.kept_out(group[0]) or drawn)
     return parts
 
 

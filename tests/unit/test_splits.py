@@ -68,7 +68,8 @@ def test_two_recordings_of_one_walk_stay_together() -> None:
     groups = walks("anna", 6)
     table = table_of([*groups, *groups])  # 12 recordings of 6 walks
     split = make_split(table, SplitParams())
-    assert split.n_groups == {"train": 4, "val": 1, "test": 1, "enroll": 0, "unknown": 0}
+    assert split.n_groups == {"train": 4, "val": 1, "test": 1, "enroll": 0, "outsiders": 0,
+                              "unknown": 0}
     assert len(split.test) == 2 * 3
 
 
@@ -111,12 +112,15 @@ def test_window_draws_clips_and_says_that_it_leaks() -> None:
 @pytest.mark.parametrize("protocol", ["capture", "subject", "window"])
 def test_strangers_are_nowhere_else(protocol: str) -> None:
     table = table_of([g for p in "abcde" for g in walks(p, 5)])
-    params = SplitParams(protocol=protocol, unknown_subjects=("b", "d"))  # type: ignore[arg-type]
+    params = SplitParams(
+        protocol=protocol, unknown_subjects=("b", "d"), outsider_subjects=("e",)  # type: ignore[arg-type]
+    )
     split = make_split(table, params)
     assert split.subjects["unknown"] == ("b", "d")
-    assert len(split.unknown) == 2 * 5 * 3
+    assert split.subjects["outsiders"] == ("e",)
+    assert (len(split.unknown), len(split.outsiders)) == (2 * 5 * 3, 5 * 3)
     for part in ("train", "val", "test", "enroll"):
-        assert not set(split.subjects[part]) & {"b", "d"}
+        assert not set(split.subjects[part]) & {"b", "d", "e"}
 
 
 def test_seeds_differ_and_repeat() -> None:
@@ -151,6 +155,8 @@ def test_impossible_wishes_are_refused() -> None:
         make_split(table, SplitParams())
     with pytest.raises(SplitError, match="got eva; expected some of anna, bob"):
         make_split(table, SplitParams(unknown_subjects=("eva",)))
+    with pytest.raises(SplitError, match="an outsider cannot be a test stranger, too; got anna"):
+        SplitParams(unknown_subjects=("anna",), outsider_subjects=("anna",))
     with pytest.raises(SplitError, match="no clip is left for train"):
         make_split(table, SplitParams(unknown_subjects=("anna", "bob")))
     with pytest.raises(SplitError, match="nothing is left to train on"):
