@@ -64,7 +64,7 @@ def write_clip(
     seed: int,
     duration_s: float,
     faces_dir: Path | None = None,
-    fps: float = 5.0,
+    fps: float = 2.0,
 ) -> Path:
     """Write the video of one walk.
 
