@@ -222,8 +222,7 @@ class SimulatedRecording:
         ConfigError
             The folder belongs to another radar configuration.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_radar(folder, self.config)
+        write_radar(folder, self.config)
         path = folder / f"{self.name}.bin"
         with RecordingWriter(path, self.config, self.layout) as writer:
             for frame in self:
@@ -241,8 +240,15 @@ def _stride_hz_or_nan(motion: BodyMotion) -> float:
         return float("nan")
 
 
-def _write_radar(folder: Path, config: RadarConfig) -> None:
-    """Write the configuration twice: exactly (TOML), and as the radar is given it (.cfg)."""
+def write_radar(folder: Path, config: RadarConfig) -> None:
+    """Write a folder's configuration twice: exactly (TOML), and as the radar is given it (.cfg).
+
+    Raises
+    ------
+    ConfigError
+        The folder holds recordings of another configuration; the differing keys are named.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / RADAR_FILE
     if path.exists():
         other = load_radar_config(path)

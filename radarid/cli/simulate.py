@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,17 +37,23 @@ def simulate(
     faces: Annotated[
         Path | None, typer.Option(help="Folder of face pictures for the videos.")
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Processes.")
+    ] = os.cpu_count() or 1,
     as_json: JsonFlag = False,
 ) -> None:
     """Simulate walking people: real .bin files with everything known about them."""
     from capture.formats import load_radar_config
     from capture.schema import from_mapping, to_mapping
     from capture.simulate.scenario import ScenarioParams, plan
+    from capture.simulate.source import write_radar
     from radarid.config import find
+    from radarid.data.pool import Workers
     from radarid.progress import track
 
+    waveform = load_radar_config(find("radar", radar))
     table: dict[str, Any] = {
-        "radar": to_mapping(load_radar_config(find("radar", radar))),
+        "radar": to_mapping(waveform),
         "n_subjects": subjects,
         "n_walks": walks,
         "n_sessions": sessions,
@@ -63,7 +71,10 @@ def simulate(
         films = {**assign_faces([walk.subject for walk in planned], faces)}
     elif camera:
         films = {walk.subject: None for walk in planned}
-    rows = [_write(walk, out, films) for walk in track(planned, "Simulating")]
+    write_radar(out, waveform)  # once, before several processes look for it
+    with Workers(min(jobs, len(planned))) as workers:
+        done = workers.map(partial(_write, out=out, films=films), planned)
+        rows = list(track(done, "Simulating", total=len(planned)))
     if as_json:
         print_json({"folder": str(out), "recordings": rows})
         return
