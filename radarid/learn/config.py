@@ -141,8 +141,9 @@ class ThresholdParams:
 
     Parameters
     ----------
-    false_accept_rate : share of pseudo-strangers that may be taken for somebody; None for the
-        point where false acceptance and false rejection are equal
+    false_accept_rate : share of strangers that may be taken for somebody; None for the point
+        where false acceptance and false rejection are equal. Strangers are the people of
+        `split.outsider_subjects`; without any, the known people play them (optimistic)
     """
 
     false_accept_rate: float | None = Field(default=None, ge=0, lt=1)

@@ -39,15 +39,18 @@ class Calibration:
     Parameters
     ----------
     threshold : scores at or above it are accepted
-    false_accept_rate : share of pseudo-strangers accepted: walks scored without their own template
-    false_reject_rate : share of walks whose score with their own template is refused
-    n_walks : walks it was set on
+    strangers : who played them: "outsiders", or "own template left out"
+    false_accept_rate : share of their walks accepted
+    false_reject_rate : share of the known people's validation walks refused
+    n_known, n_strangers : walks of both
     """
 
     threshold: float
+    strangers: str
     false_accept_rate: float
     false_reject_rate: float
-    n_walks: int
+    n_known: int
+    n_strangers: int
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -101,39 +104,44 @@ def scores(embeddings: np.ndarray, people: np.ndarray) -> np.ndarray:
     return np.asarray(unit(embeddings) @ unit(people).T)
 
 
+def pseudo_strangers(walk_scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Best scores of known walks when their own template is left out, shape (n_walks,).
+
+    They stand for strangers where there are no outsiders. That is optimistic: the student was
+    trained to push these very people apart, which real strangers were not.
+    """
+    own = np.arange(walk_scores.shape[1])[None, :] == labels[:, None]
+    return np.asarray(np.where(own, -np.inf, walk_scores).max(1))
+
+
 def calibrate(
-    walk_scores: np.ndarray, labels: np.ndarray, false_accept_rate: float | None = None
+    genuine: np.ndarray, strangers: np.ndarray, false_accept_rate: float | None = None
 ) -> Calibration:
     """Set the threshold between known and unknown people.
 
     Parameters
     ----------
-    walk_scores : float array, shape (n_walks, n_subjects), of validation walks
-    labels : int array, shape (n_walks,)
+    genuine : float array, shape (n_walks,), scores of validation walks at their own template
+    strangers : float array, shape (n_strangers,), best scores of walks of people who are not
+        known: outsiders, who are in no other part of the split, or `pseudo_strangers`
     false_accept_rate : the lowest threshold that keeps to it; None for the threshold at which
         false accepts and false rejects are nearest to each other
 
     Notes
     -----
-    Strangers are played by the same walks with their own template left out. That is optimistic:
-    the student was trained to push these very people apart, which real strangers were not. Trust
-    DIR@FAR with people held out entirely (`split.unknown_subjects`) more than this threshold's
-    own rates. Candidates lie halfway between neighbouring scores, so where the two kinds do not
-    overlap the threshold is in the middle of the gap.
+    Candidates lie halfway between neighbouring scores, so where the two kinds do not overlap the
+    threshold is in the middle of the gap.
 
     Raises
     ------
     ParameterError
-        No walk, or fewer than two people.
+        No walk of either kind.
     """
-    if not len(labels) or walk_scores.shape[1] < 2:
+    if not len(genuine) or not np.isfinite(strangers).any():
         raise ParameterError(
-            "a threshold needs walks of two people, at least",
-            got=f"{len(labels)} walks, {walk_scores.shape[1]} people",
+            "a threshold needs known walks, and strange ones or a second person",
+            got=f"{len(genuine)} known and {len(strangers)} strange walks",
         )
-    own = np.arange(walk_scores.shape[1])[None, :] == labels[:, None]
-    genuine = walk_scores[own]
-    strangers = np.where(own, -np.inf, walk_scores).max(1)
     values = np.unique(np.r_[genuine, strangers])
     candidates = np.r_[values[0], (values[1:] + values[:-1]) / 2, np.nextafter(values[-1], 2)]
     far = (strangers[None, :] >= candidates[:, None]).mean(1)
@@ -142,7 +150,9 @@ def calibrate(
         k = int(np.lexsort((far + frr, np.abs(far - frr)))[0])
     else:
         k = int(np.argmax(far <= false_accept_rate))
-    return Calibration(float(candidates[k]), float(far[k]), float(frr[k]), len(labels))
+    return Calibration(
+        float(candidates[k]), float(far[k]), float(frr[k]), len(genuine), len(strangers)
+    )
 
 
 def identify(row: np.ndarray, subjects: tuple[str, ...], threshold: float) -> Identification:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from radarid import seeding
 from radarid.data.pairs import FacePairs
-from radarid.data.splits import Split, make_split
+from radarid.data.splits import PARTS, Split, make_split
 from radarid.data.store import GaitStore
 from radarid.data.tables import ClipTable, FaceTable, Group
 from radarid.errors import TrainError
@@ -82,6 +82,7 @@ class TrainingData:
     subjects : people in order of their labels
     split : which clips serve what
     train, val : in memory
+    outsiders : clips of people who serve for the threshold alone; may be empty
     faces : None for recipes without faces
     """
 
@@ -89,6 +90,7 @@ class TrainingData:
     split: Split
     train: Part
     val: Part
+    outsiders: Part
     faces: FaceSource | None
 
 
@@ -137,10 +139,15 @@ def load_training_data(
     faces = None
     if uses_faces(config):
         faces = _load_faces(store, table, train, config, teacher, cache)
+    inputs = config.model.input
     return TrainingData(
-        subjects, split, load_part(store, table, train, subjects, config.model.input),
-        load_part(store, table, val, subjects, config.model.input), faces,
-    )  # fmt: skip
+        subjects=subjects,
+        split=split,
+        train=load_part(store, table, train, subjects, inputs),
+        val=load_part(store, table, val, subjects, inputs),
+        outsiders=load_part(store, table, split.outsiders, split.subjects["outsiders"], inputs),
+        faces=faces,
+    )
 
 
 def _check_parts(
@@ -249,8 +256,8 @@ def data_fingerprint(table: ClipTable, split: Split) -> str:
     digest = hashlib.sha256()
     for column in (table.subject, table.session, table.take, table.recording, table.start_s):
         digest.update(repr(column.tolist()).encode())
-    for part in (split.train, split.val, split.test, split.enroll, split.unknown):
-        digest.update(repr(part.tolist()).encode())
+    for part in PARTS:
+        digest.update(repr(getattr(split, part).tolist()).encode())
     return digest.hexdigest()[:16]
 
 
