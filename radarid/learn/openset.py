@@ -39,14 +39,12 @@ class Calibration:
     Parameters
     ----------
     threshold : scores at or above it are accepted
-    strangers : who played them: "outsiders", or "own template left out"
-    false_accept_rate : share of their walks accepted
-    false_reject_rate : share of the known people's validation walks refused
-    n_known, n_strangers : walks of both
+    false_accept_rate : share of the strange walks it was set on that it accepts
+    false_reject_rate : share of the known walks that it refuses
+    n_known, n_strangers : known and strange walks that it was set on
     """
 
     threshold: float
-    strangers: str
     false_accept_rate: float
     false_reject_rate: float
     n_known: int

@@ -32,13 +32,7 @@ from radarid.learn.recipes import build_recipe
 from radarid.learn.recipes.base import Step
 from radarid.learn.run_folder import RunFolder
 from radarid.learn.student_file import TrainedStudent, run, save_student
-from radarid.learn.training_data import (
-    Part,
-    TrainingData,
-    batches,
-    load_part,
-    load_training_data,
-)
+from radarid.learn.training_data import Part, TrainingData, batches, load_training_data
 from radarid.progress import log, track
 
 
@@ -300,23 +294,19 @@ class Trainer:
         model = self.recipe.student.eval()
         known, _ = run(model, self.data.train.images)
         people = openset.templates(known.numpy(), self.data.train.labels.numpy(), n_subjects)
-        calibration = self._calibration(store, people)
+        calibration = self._calibration(people)
         return TrainedStudent(
             model, self.config.model.student, self.config.model.input, self.data.subjects,
             store.radar, store.dsp, people, calibration, facts,
         )  # fmt: skip
 
 
-    def _calibration(self, store: GaitStore, people: np.ndarray) -> openset.Calibration:
+    def _calibration(self, people: np.ndarray) -> openset.Calibration:
         """The threshold, from validation walks and the outsiders' (or pseudo-strangers')."""
         model, data = self.recipe.student, self.data
         scores, labels = walk_scores(model, data.val, people)
-        if len(data.split.outsiders):
-            part = load_part(
-                store, store.table(), data.split.outsiders, data.split.subjects["outsiders"],
-                self.config.model.input,
-            )
-            strangers = walk_scores(model, part, people)[0].max(1)
+        if len(data.outsiders):
+            strangers = walk_scores(model, data.outsiders, people)[0].max(1)
         else:
             strangers = openset.pseudo_strangers(scores, labels)
         genuine = scores[np.arange(len(labels)), labels]
@@ -325,8 +315,6 @@ class Trainer:
 
 def walk_scores(model: Any, part: Part, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n_captures, n_subjects) and labels (n_captures,) of the captures of a part."""
-    if not len(part):
-        return np.empty((0, len(people))), np.empty(0, np.int64)
     embeddings, _ = run(model, part.images)
     walks, first = openset.walk_embeddings(embeddings.numpy(), part.captures)
     return openset.scores(walks, people), part.labels.numpy()[first]

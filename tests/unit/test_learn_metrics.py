@@ -151,50 +151,32 @@ def test_walks_are_mean_directions_of_their_clips() -> None:
     assert first.tolist() == [1, 0]
 
 
-def test_threshold_rises_to_a_quantile_of_the_known_walks() -> None:
-    # Eleven known walks at 0.70, 0.71, ... 0.80, pseudo-strangers at 0.1. The 10 % quantile is the
-    # second lowest; the lowest is refused.
-    own = 0.7 + 0.01 * np.arange(11)
-    scores = np.stack([own, np.full(11, 0.1)], axis=1)
-    labels = np.zeros(11, int)
-    found = openset.calibrate(scores, labels, false_reject_rate=0.1)
-    assert found.threshold == pytest.approx(0.71)
-    strict = openset.calibrate(scores, labels, false_reject_rate=0.3)
-    assert strict.threshold == pytest.approx(0.73)
-    assert (strict.false_accept_rate, strict.n_known, strict.n_strangers) == (0, 11, 11)
-    assert strict.strangers == "own template left out"
-    assert strict.false_reject_rate == pytest.approx(3 / 11)
+def test_pseudo_strangers_leave_their_own_template_out() -> None:
+    scores = np.array([[0.9, 0.3, 0.1], [0.2, 0.8, 0.4]])
+    assert openset.pseudo_strangers(scores, np.array([0, 1])).tolist() == [0.3, 0.4]
 
 
-def test_outsiders_set_the_threshold_where_there_are_any() -> None:
-    # Known walks at 0.9 and 0.8 whose own template left out would leave 0.3; outsiders at 0.7 and
-    # 0.75 score higher than that: halfway between 0.75 and 0.8.
-    scores = np.array([[0.9, 0.3, 0.1], [0.2, 0.8, 0.3]])
-    outsiders = np.array([[0.7, 0.1, 0.2], [0.2, 0.3, 0.75]])
-    found = openset.calibrate(scores, np.array([0, 1]), outsiders)
-    assert found.threshold == pytest.approx(0.775)
-    assert (found.strangers, found.n_known, found.n_strangers) == ("outsiders", 2, 2)
-    half = openset.calibrate(scores, np.array([0, 1]), outsiders, false_accept_rate=0.5)
-    assert half.threshold == pytest.approx(0.725)
-    empty = openset.calibrate(scores, np.array([0, 1]), outsiders[:0])
-    assert empty.strangers == "own template left out"
+def test_threshold_lies_in_the_gap() -> None:
+    # Known walks at 0.9 and 0.8, strangers at 0.3 and 0.4: halfway is 0.6.
+    found = openset.calibrate(np.array([0.9, 0.8]), np.array([0.3, 0.4]))
+    assert found.threshold == pytest.approx(0.6)
+    assert (found.false_accept_rate, found.false_reject_rate) == (0, 0)
+    assert (found.n_known, found.n_strangers) == (2, 2)
 
 
 def test_threshold_at_a_false_accept_rate() -> None:
-    # Pseudo-strangers at 0.1, 0.2, 0.3, 0.9; genuine at 0.5, 0.6, 0.7, 0.8.
-    scores = np.array([[0.5, 0.1], [0.2, 0.6], [0.7, 0.3], [0.9, 0.8]])
-    labels = np.array([0, 1, 0, 1])
-    strict = openset.calibrate(scores, labels, false_accept_rate=0.0)
+    genuine, strangers = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.1, 0.2, 0.3, 0.9])
+    strict = openset.calibrate(genuine, strangers, false_accept_rate=0.0)
     assert strict.threshold > 0.9
     assert strict.false_reject_rate == 1
-    quarter = openset.calibrate(scores, labels, false_accept_rate=0.25)
+    quarter = openset.calibrate(genuine, strangers, false_accept_rate=0.25)
     assert quarter.threshold == pytest.approx(0.4)
     assert quarter.false_reject_rate == 0
-    # Equal errors: between 0.5 and 0.6 a quarter of both is wrong, and 0.5 is the lowest known.
-    equal = openset.calibrate(scores, labels, false_reject_rate=0.0)
+    # Equal errors: between 0.5 and 0.6 a quarter of both is wrong.
+    equal = openset.calibrate(genuine, strangers)
     assert equal.false_accept_rate == equal.false_reject_rate == 0.25
-    with pytest.raises(ParameterError, match="two people"):
-        openset.calibrate(scores[:, :1], labels * 0)
+    with pytest.raises(ParameterError, match="second person"):
+        openset.calibrate(genuine, openset.pseudo_strangers(genuine[:, None], np.zeros(4, int)))
 
 
 def test_identification_by_hand() -> None:
