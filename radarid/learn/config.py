@@ -211,4 +211,5 @@ def use_all_cores() -> None:
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        has_affinity = hasattr(os, "sched_getaffinity")  # Linux
+        torch.set_num_threads(len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +161,16 @@ def test_student_alone_gives_the_validation_logits(store: Path, tmp_path: Path) 
     decision = loaded.identify(found[0])
     assert decision.best in loaded.subjects
     assert (decision.subject is not None) == (decision.score >= loaded.threshold)
+
+
+def test_identifying_loads_no_face_code() -> None:
+    code = "import sys, radarid.learn.student_file; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "radarid.learn.openset" in loaded
+    faces = {"facenet_pytorch", "cv2", "capture.faces", "radarid.learn.teacher",
+             "radarid.learn.face_bank", "radarid.learn.composer", "radarid.learn.recipes"}
+    assert not loaded & faces
 
 
 def test_damaged_students_are_refused(whole: TrainReport, tmp_path: Path) -> None:
