@@ -80,18 +80,19 @@ def _retrieval_rows(scores: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _stranger_rows(scores: dict[str, Any]) -> list[tuple[str, str]]:
-    rows = [("threshold: known identified", f"{scores['known_walks_identified']:.1%}")]
-    if "strangers_accepted" not in scores:
+    rows = []
+    if "threshold" in scores:
+        rows.append(("threshold: known identified", f"{scores['known_walks_identified']:.1%}"))
+    if "n_stranger_walks" not in scores:
         return [*rows, ("strangers", scores["strangers"])]
+    n = scores["n_stranger_walks"]
+    if "threshold" in scores:
+        share = f"{scores['strangers_accepted']:.1%}  (of {n})"
+        rows.append(("threshold: strangers accepted", share))
     found = ", ".join(
         f"{value:.1%} at {float(far):.0%}" for far, value in scores["dir_at_far"].items()
     )
-    n = scores["n_stranger_walks"]
-    return [
-        *rows,
-        ("threshold: strangers accepted", f"{scores['strangers_accepted']:.1%}  (of {n})"),
-        ("strangers: DIR at FAR", found),
-    ]
+    return [*rows, ("strangers: DIR at FAR", found)]
 
 
 def _doubt_rows(result: dict[str, Any]) -> list[tuple[str, str]]:

@@ -39,25 +39,28 @@ class Probes:
     ----------
     part : clips with labels among `subjects`
     embeddings : float32 array, shape (n, d)
-    probability : float64 array, shape (n, n_known), softmax over the people of the training
+    logits : float32 array, shape (n, n_known), of the people of the training
     """
 
     part: Part
     embeddings: np.ndarray
-    probability: np.ndarray
+    logits: np.ndarray
 
     @property
     def labels(self) -> np.ndarray:
         """Label of each clip, int64 (n,)."""
         return self.part.labels.numpy()
 
+    @property
+    def probability(self) -> np.ndarray:
+        """Softmax of the logits, float64."""
+        return torch.softmax(torch.from_numpy(self.logits).double(), dim=1).numpy()
+
     def walks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each capture: mean embedding, mean probability, and a clip of it."""
-        embeddings, first = openset.walk_embeddings(self.embeddings, self.part.captures)
-        _, place = np.unique(self.part.captures, return_inverse=True)
-        sums = np.zeros((len(first), self.probability.shape[1]))
-        np.add.at(sums, place, self.probability)
-        return embeddings, sums / np.bincount(place)[:, None], first
+        """Of each capture: mean direction of the embeddings, mean logits, and a clip of it."""
+        captures = self.part.captures
+        embeddings, first = openset.walk_means(openset.unit(self.embeddings), captures)
+        return embeddings, openset.walk_means(self.logits, captures)[0], first
 
 
 def evaluate(
@@ -172,16 +175,15 @@ def _probe(
 ) -> Probes:  # fmt: skip
     part = load_part(store, table, rows, subjects, student.input)
     embeddings, logits = run(student.model, part.images)
-    probability = torch.softmax(logits.double(), dim=1).numpy()
-    return Probes(part, embeddings.numpy(), probability)
+    return Probes(part, embeddings.numpy(), logits.numpy())
 
 
 def _closed_set(test: Probes, subjects: tuple[str, ...]) -> dict[str, Any]:
     """Classifier scores of clips and of walks."""
-    predicted = test.probability.argmax(1)
-    _, probability, first = test.walks()
+    predicted = test.logits.argmax(1)
+    _, logits, first = test.walks()
     clips = _level(test.labels, predicted, test.part.captures)
-    walks = _level(test.labels[first], probability.argmax(1), test.part.captures[first])
+    walks = _level(test.labels[first], logits.argmax(1), test.part.captures[first])
     recall = metrics.recall_per_identity(test.labels, predicted, len(subjects))
     known = {name: float(value) for name, value in zip(subjects, recall, strict=True)
              if not math.isnan(value)}  # fmt: skip
@@ -228,31 +230,41 @@ def _strangers(
     student: TrainedStudent, store: GaitStore, table: ClipTable, split: Split, test: Probes,
     people: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
-    """Walks of people held out entirely, and the student's threshold on them and on its own."""
-    embeddings, _, first = test.walks()
-    labels, scores = test.labels[first], openset.scores(embeddings, people)
-    accepted = scores.max(1) >= student.threshold
-    result: dict[str, Any] = {
-        "threshold": student.threshold,
-        "known_walks_accepted": float(accepted.mean()),
-        "known_walks_identified": float((accepted & (scores.argmax(1) == labels)).mean()),
-    }
+    """Walks of people held out entirely, and the student's threshold on them and on its own.
+
+    Scores are what `identify` decides by; people enrolled after the training (protocol subject)
+    have templates only, to which the threshold does not apply.
+    """
+    by_template = split.params.protocol == "subject"
+
+    def scores_of(probes: Probes) -> tuple[np.ndarray, np.ndarray]:
+        embeddings, logits, first = probes.walks()
+        scores = openset.scores(embeddings, people) if by_template else logits
+        return scores, probes.labels[first]
+
+    scores, labels = scores_of(test)
+    result: dict[str, Any] = {}
+    if not by_template:
+        accepted = scores.max(1) >= student.threshold
+        result = {
+            "threshold": student.threshold,
+            "known_walks_accepted": float(accepted.mean()),
+            "known_walks_identified": float((accepted & (scores.argmax(1) == labels)).mean()),
+        }
     if not len(split.unknown):
         return result | {"strangers": "none held out: --set split.unknown_subjects='[\"name\"]'"}
     names = split.subjects["unknown"]
-    unknown = _probe(student, store, table, split.unknown, names)
-    walks, _, own = unknown.walks()
-    stranger_scores = openset.scores(walks, people)
-    best = stranger_scores.max(1)
+    strange, own = scores_of(_probe(student, store, table, split.unknown, names))
+    if not by_template:
+        accepted = strange.max(1) >= student.threshold
+        result |= {
+            "strangers": {name: float(accepted[own == k].mean()) for k, name in enumerate(names)},
+            "strangers_accepted": float(accepted.mean()),
+        }
     return result | {
-        "strangers": {
-            name: float((best[unknown.labels[own] == k] >= student.threshold).mean())
-            for k, name in enumerate(names)
-        },
-        "n_stranger_walks": len(best),
-        "strangers_accepted": float((best >= student.threshold).mean()),
+        "n_stranger_walks": len(strange),
         "dir_at_far": {
-            str(far): metrics.dir_at_far(scores, labels, stranger_scores, far)
+            str(far): metrics.dir_at_far(scores, labels, strange, far)
             for far in FALSE_ACCEPT_RATES
         },
     }

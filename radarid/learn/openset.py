@@ -1,4 +1,9 @@
-"""Known or unknown: templates of people, cosine scores, and a threshold set on validation walks."""
+"""Known or unknown: scores of walks, and a threshold on them that is set on validation walks.
+
+The score of a walk is its highest logit, averaged over clips before a softmax could hide how large
+it is (Hendrycks et al., "Scaling out-of-distribution detection", ICML 2022: the maximum logit).
+People who were not trained on are compared by templates, mean directions of their embeddings.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,9 @@ class Identification:
     Parameters
     ----------
     subject : name, or None for somebody unknown
-    score : cosine similarity to the best template, in [-1, 1]
-    second : the same to the second best
-    best : name of the best template, also when it was refused
+    score : logit of the best person, mean over the clips
+    second : the same of the second best
+    best : name of the best person, also when refused
     """
 
     subject: str | None
@@ -78,23 +83,23 @@ def templates(embeddings: np.ndarray, labels: np.ndarray, n_subjects: int) -> np
     return unit(np.stack(means)).astype(np.float32)
 
 
-def walk_embeddings(embeddings: np.ndarray, captures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean direction of each capture's clips.
+def walk_means(values: np.ndarray, captures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over each capture's clips.
 
     Parameters
     ----------
-    embeddings : float array, shape (n, d)
+    values : float array, shape (n, d), of clips: embeddings or logits
     captures : int array, shape (n,)
 
     Returns
     -------
-    means : float array, shape (n_captures, d), rows of length 1
+    means : float64 array, shape (n_captures, d)
     first : int array, shape (n_captures,), a clip of each capture
     """
     _, first, place = np.unique(captures, return_index=True, return_inverse=True)
-    sums = np.zeros((len(first), embeddings.shape[1]))
-    np.add.at(sums, place, unit(embeddings))
-    return unit(sums), first
+    sums = np.zeros((len(first), values.shape[1]))
+    np.add.at(sums, place, values)
+    return sums / np.bincount(place)[:, None], first
 
 
 def scores(embeddings: np.ndarray, people: np.ndarray) -> np.ndarray:
@@ -103,7 +108,7 @@ def scores(embeddings: np.ndarray, people: np.ndarray) -> np.ndarray:
 
 
 def pseudo_strangers(walk_scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Best scores of known walks when their own template is left out, shape (n_walks,).
+    """Best scores of known walks when their own person is left out, shape (n_walks,).
 
     They stand for strangers where there are no outsiders. That is optimistic: the student was
     trained to push these very people apart, which real strangers were not.
@@ -119,7 +124,7 @@ def calibrate(
 
     Parameters
     ----------
-    genuine : float array, shape (n_walks,), scores of validation walks at their own template
+    genuine : float array, shape (n_walks,), scores of validation walks as their own person
     strangers : float array, shape (n_strangers,), best scores of walks of people who are not
         known: outsiders, who are in no other part of the split, or `pseudo_strangers`
     false_accept_rate : the lowest threshold that keeps to it; None for the threshold at which

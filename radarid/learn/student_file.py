@@ -54,7 +54,7 @@ class TrainedStudent:
 
     @property
     def threshold(self) -> float:
-        """Least cosine score of a walk that is accepted as somebody."""
+        """Least score of a walk that is accepted as somebody."""
         return self.calibration.threshold
 
     def embed(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,11 +72,9 @@ class TrainedStudent:
         embeddings, logits = run(self.model, to_input(clips, self.input))
         return embeddings.numpy(), logits.numpy()
 
-    def identify(self, embeddings: np.ndarray) -> openset.Identification:
-        """Decide who walked, from all clips of one walk, shape (n, d)."""
-        walk, _ = openset.walk_embeddings(embeddings, np.zeros(len(embeddings), np.int64))
-        row = openset.scores(walk, self.templates)[0]
-        return openset.identify(row, self.subjects, self.threshold)
+    def identify(self, logits: np.ndarray) -> openset.Identification:
+        """Decide who walked, from the logits of all clips of one walk, shape (n, n_subjects)."""
+        return openset.identify(logits.mean(0), self.subjects, self.threshold)
 
 
 def run(model: Student, images: Tensor) -> tuple[Tensor, Tensor]:

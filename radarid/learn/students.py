@@ -25,10 +25,12 @@ class InputParams:
     size : pixels along each side; clips are averaged down to it by area
     channels : "repeat" copies the plane to the three inputs of a usual backbone, "single" gives
         the backbone a one-plane stem
+    fold : mirror clips whose power lies at negative velocities, so that everybody walks away
     """
 
     size: int = Field(default=256, ge=32, le=1024)
     channels: Literal["repeat", "single"] = "repeat"
+    fold: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def to_input(clips: np.ndarray, params: InputParams) -> Tensor:
     ----------
     clips : uint8, or float32 in [0, 1], shape (n, height, width); both give the same result for
         one clip before and after storage
-    params : size
+    params : size, and whether to fold
 
     Returns
     -------
@@ -145,9 +147,19 @@ def to_input(clips: np.ndarray, params: InputParams) -> Tensor:
     """
     if clips.dtype != np.uint8:
         clips = np.rint(255 * clips).astype(np.uint8)
+    if params.fold:
+        clips = _folded(clips)
     images = torch.from_numpy(np.ascontiguousarray(clips))
     size = (params.size, params.size)
     if images.shape[1:] == size:
         return images
     shrunk = functional.interpolate(images[:, None].float(), size=size, mode="area")
     return shrunk[:, 0].round().to(torch.uint8)
+
+
+def _folded(clips: np.ndarray) -> np.ndarray:
+    """Mirror the clips (n, height, width) that are brighter at negative velocities."""
+    half = clips.shape[1] // 2
+    brightness = clips.sum(2, dtype=np.int64)
+    towards = brightness[:, :half].sum(1) > brightness[:, -half:].sum(1)
+    return np.where(towards[:, None, None], clips[:, ::-1], clips)

@@ -294,30 +294,30 @@ class Trainer:
         model = self.recipe.student.eval()
         known, _ = run(model, self.data.train.images)
         people = openset.templates(known.numpy(), self.data.train.labels.numpy(), n_subjects)
-        calibration = self._calibration(people)
+        calibration = self._calibration()
         return TrainedStudent(
             model, self.config.model.student, self.config.model.input, self.data.subjects,
             store.radar, store.dsp, people, calibration, facts,
         )  # fmt: skip
 
 
-    def _calibration(self, people: np.ndarray) -> openset.Calibration:
+    def _calibration(self) -> openset.Calibration:
         """The threshold, from validation walks and the outsiders' (or pseudo-strangers')."""
         model, data = self.recipe.student, self.data
-        scores, labels = walk_scores(model, data.val, people)
+        scores, labels = walk_scores(model, data.val)
         if len(data.outsiders):
-            strangers = walk_scores(model, data.outsiders, people)[0].max(1)
+            strangers = walk_scores(model, data.outsiders)[0].max(1)
         else:
             strangers = openset.pseudo_strangers(scores, labels)
         genuine = scores[np.arange(len(labels)), labels]
         return openset.calibrate(genuine, strangers, self.config.threshold.false_accept_rate)
 
 
-def walk_scores(model: Any, part: Part, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def walk_scores(model: Any, part: Part) -> tuple[np.ndarray, np.ndarray]:
     """Scores (n_captures, n_subjects) and labels (n_captures,) of the captures of a part."""
-    embeddings, _ = run(model, part.images)
-    walks, first = openset.walk_embeddings(embeddings.numpy(), part.captures)
-    return openset.scores(walks, people), part.labels.numpy()[first]
+    _, logits = run(model, part.images)
+    scores, first = openset.walk_means(logits.numpy(), part.captures)
+    return scores, part.labels.numpy()[first]
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -89,7 +89,7 @@ def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResu
     Returns
     -------
     WalkResult
-        One decision a clip, and one for the walk from the mean of the clips' embeddings.
+        One decision a clip, and one for the walk from the mean of the clips' logits.
 
     Raises
     ------
@@ -103,11 +103,11 @@ def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResu
     n_rejected = len(clips) - len(good)
     if not good:
         return WalkResult(source.info.name, (), n_rejected, None)
-    embeddings, _ = student.embed(np.stack([clip.image for clip in good]))
-    results = tuple(_decide(*pair, student) for pair in zip(good, embeddings, strict=True))
-    return WalkResult(source.info.name, results, n_rejected, student.identify(embeddings))
+    _, logits = student.embed(np.stack([clip.image for clip in good]))
+    results = tuple(_decide(*pair, student) for pair in zip(good, logits, strict=True))
+    return WalkResult(source.info.name, results, n_rejected, student.identify(logits))
 
 
-def _decide(clip: Clip, embedding: np.ndarray, student: TrainedStudent) -> ClipResult:
-    identification = student.identify(embedding[None])
+def _decide(clip: Clip, logits: np.ndarray, student: TrainedStudent) -> ClipResult:
+    identification = student.identify(logits[None])
     return ClipResult(clip.start_s, clip.quality, clip.direction, identification)

@@ -143,15 +143,14 @@ def test_templates_are_mean_directions_by_hand() -> None:
         openset.templates(embeddings, np.array([0, 0, 1]), 3)
 
 
-def test_walks_are_mean_directions_of_their_clips() -> None:
-    embeddings = np.array([[2.0, 0], [0, 5.0], [0, 1.0]])
-    walks, first = openset.walk_embeddings(embeddings, np.array([7, 3, 7]))
-    half = math.sqrt(0.5)
-    assert np.allclose(walks, [[0, 1], [half, half]])
+def test_walks_are_means_of_their_clips() -> None:
+    logits = np.array([[2.0, 0], [0, 5.0], [0, 1.0]])
+    walks, first = openset.walk_means(logits, np.array([7, 3, 7]))
+    assert np.allclose(walks, [[0, 5], [1, 0.5]])
     assert first.tolist() == [1, 0]
 
 
-def test_pseudo_strangers_leave_their_own_template_out() -> None:
+def test_pseudo_strangers_leave_their_own_person_out() -> None:
     scores = np.array([[0.9, 0.3, 0.1], [0.2, 0.8, 0.4]])
     assert openset.pseudo_strangers(scores, np.array([0, 1])).tolist() == [0.3, 0.4]
 

@@ -158,7 +158,7 @@ def test_student_alone_gives_the_validation_logits(store: Path, tmp_path: Path) 
     assert np.array_equal(found[1], logits.numpy())
     assert loaded.subjects == ("p0", "p1", "p2")
     assert np.allclose(np.linalg.norm(loaded.templates, axis=1), 1, atol=1e-6)
-    decision = loaded.identify(found[0])
+    decision = loaded.identify(found[1])
     assert decision.best in loaded.subjects
     assert (decision.subject is not None) == (decision.score >= loaded.threshold)
 
