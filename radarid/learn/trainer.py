@@ -300,7 +300,6 @@ class Trainer:
             store.radar, store.dsp, people, calibration, facts,
         )  # fmt: skip
 
-
     def _calibration(self) -> openset.Calibration:
         """The threshold, from validation walks and the outsiders' (or pseudo-strangers')."""
         model, data = self.recipe.student, self.data

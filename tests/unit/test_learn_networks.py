@@ -50,6 +50,17 @@ def test_input_is_the_mean_over_each_area() -> None:
     assert np.array_equal(same.numpy(), clips)
 
 
+def test_folding_makes_everybody_walk_away() -> None:
+    away = np.zeros((64, 64), np.uint8)
+    away[40:50] = 200  # rows are velocity, ascending: the upper half of the index is away
+    away[20, :9] = 90  # a swing backwards stays where it is, relative to the body
+    params = InputParams(size=64, fold=True)
+    folded = to_input(np.stack([away, away[::-1]]), params)
+    assert np.array_equal(folded.numpy(), np.stack([away, away]))
+    plain = to_input(away[None, ::-1], InputParams(size=64))
+    assert np.array_equal(plain.numpy()[0], away[::-1])
+
+
 def test_a_clip_is_the_same_before_and_after_storage() -> None:
     fresh = np.random.default_rng(0).random((3, 64, 64)).astype(np.float32)
     stored = np.rint(255 * fresh).astype(np.uint8)
