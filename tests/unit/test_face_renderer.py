@@ -108,9 +108,9 @@ def test_clip_of_a_drawn_face(tmp_path: Path) -> None:
     assert (camera.info.n_images, camera.info.width, camera.info.height) == (8, SIZE, SIZE)
     images = [image for _, image in camera]
     assert found(images) >= 7 / 8
-    again = write_clip(tmp_path / "b.avi", "ada", seed=1, duration_s=1.6)
+    again = write_clip(tmp_path / "b.avi", "ada", seed=1, duration_s=1.6, fps=5.0)
     assert again.read_bytes() == path.read_bytes()
-    other = write_clip(tmp_path / "c.avi", "ada", seed=2, duration_s=1.6)
+    other = write_clip(tmp_path / "c.avi", "ada", seed=2, duration_s=1.6, fps=5.0)
     assert other.read_bytes() != path.read_bytes()
 
 
@@ -166,7 +166,7 @@ def test_real_faces_are_detected_in_their_clips(tmp_path: Path) -> None:
     assert len(folders) == 59  # 40 of ORL, and the 19 of Yale B that are no 24-pixel thumbnails
     images = []
     for name in names[::6]:
-        clip = write_clip(tmp_path / f"{name}.avi", name, 7, 0.8, faces_dir=given[name])
+        clip = write_clip(tmp_path / f"{name}.avi", name, 7, 2.0, faces_dir=given[name])
         images += [image for _, image in open_camera(clip)]
     assert len(images) == 40
     assert found(images) >= 0.95
