@@ -84,7 +84,7 @@ def test_the_control_sees_a_leak(tmp_path: Path) -> None:
     # memory, whoever's name they carry; walks kept apart cannot.
     store = make_store(tmp_path / "gait.h5", n_people=4, n_walks=4, n_clips=5, noise=0.0,
                        still_walks=True)  # fmt: skip
-    run = trained(store, tmp_path / "leak", "optim.n_epochs=9", 'split.protocol="window"')
+    run = trained(store, tmp_path / "leak", "optim.n_epochs=15", 'split.protocol="window"')
     control = evaluate(run, control=True)["control"]
     assert control["walk_accuracy"] > 0.75
     assert not control["is_at_chance"]
