@@ -1,7 +1,7 @@
 """One thread for the numerical libraries, here and in the commands that tests start.
 
-On a busy machine two threads that wait for each other are many times slower than one, and results of
-short trainings then depend on how many there are. Must be set before torch is loaded.
+On a busy machine two threads that wait for each other are many times slower than one, and results
+of short trainings depend on how many there are. Must be set before torch is loaded.
 """
 
 import os
