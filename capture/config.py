@@ -21,15 +21,41 @@ class Chirp:
     Attributes
     ----------
     tx_mask : bit k set means transmit antenna k is on (several bits: transmitted together)
+    bpm_mask : bit k set means transmit antenna k sends with inverted phase (BPM)
     start_frequency_offset_hz, slope_offset_hz_per_s : added to the profile's values
-    idle_offset_s, adc_start_offset_s : added to the profile's values
+    idle_offset_s, adc_start_offset_s, ramp_end_offset_s : added to the profile's values;
+        a chirp of another profile differs by offsets too
     """
 
     tx_mask: int = 1
+    bpm_mask: int = 0
     start_frequency_offset_hz: float = 0.0
     slope_offset_hz_per_s: float = 0.0
     idle_offset_s: float = 0.0
     adc_start_offset_s: float = 0.0
+    ramp_end_offset_s: float = 0.0
+
+
+@config_class
+class Subframe:
+    """Place of one subframe's chirps inside an advanced frame.
+
+    Attributes
+    ----------
+    index, n_subframes : which of how many
+    lead_bytes, tail_bytes : stored bytes of the subframes before and after it in every frame
+    lead_s : start of its first chirp after the start of the frame
+    """
+
+    index: int
+    n_subframes: int
+    lead_bytes: int
+    tail_bytes: int
+    lead_s: float
+
+
+HSI_HEADER_BYTES, HSI_ALIGNMENT_BYTES = 52, 256
+"""An HSI header, and what header and samples of a chirp are padded to a multiple of (mmWave SDK)."""
 
 
 @config_class
@@ -55,6 +81,10 @@ class RadarConfig:
     iq_order : 'IQ' (I in the lower half word) or 'QI' (SampleSwap 1)
     n_lanes : LVDS lanes, 2 (xWR16/18/68) or 4 (xWR12/14)
     rx_gain_db : receive gain
+    lvds_lane_rate_bps : bits per second of one LVDS lane
+    hsi_header : whether every chirp is stored behind an HSI header and padded (lvdsStreamCfg
+        with enableHeader 1)
+    subframe : which part of an advanced frame this waveform is; None for plain frames
     """
 
     device: str = "IWR1843"
@@ -75,6 +105,9 @@ class RadarConfig:
     iq_order: Literal["IQ", "QI"] = "IQ"
     n_lanes: Literal[2, 4] = 2
     rx_gain_db: float = 30.0
+    lvds_lane_rate_bps: float = 600e6
+    hsi_header: bool = False
+    subframe: Subframe | None = None
 
     def __post_init__(self) -> None:
         positive = {
@@ -86,6 +119,7 @@ class RadarConfig:
             "n_loops": self.n_loops,
             "frame_period_s": self.frame_period_s,
             "rx_mask": self.rx_mask,
+            "lvds_lane_rate_bps": self.lvds_lane_rate_bps,
             "number of chirps": len(self.chirps),
         }
         for key, value in positive.items():
@@ -124,14 +158,19 @@ class RadarConfig:
     @property
     def chirp_start_s(self) -> np.ndarray:
         """Start of each chirp's ramp after the frame start, float64 (n_chirps,), seconds."""
-        duration = [self.idle_s + c.idle_offset_s + self.ramp_end_s for c in self.chirps]
-        ends = np.cumsum(np.tile(duration, self.n_loops))
-        return np.asarray(ends - self.ramp_end_s)
+        ramps = [self.ramp_end_s + c.ramp_end_offset_s for c in self.chirps]
+        ends = np.cumsum(np.tile([self.chirp_s(c) for c in self.chirps], self.n_loops))
+        return np.asarray(ends - np.tile(ramps, self.n_loops))
+
+    def chirp_s(self, chirp: Chirp) -> float:
+        """Duration of one of the chirps, idle time and ramp, seconds *(derived)*."""
+        idle_s = self.idle_s + chirp.idle_offset_s
+        return idle_s + self.ramp_end_s + chirp.ramp_end_offset_s
 
     @property
     def loop_s(self) -> float:
         """Duration of one loop over the chirp definitions, seconds *(derived)*."""
-        return math.fsum(self.idle_s + c.idle_offset_s + self.ramp_end_s for c in self.chirps)
+        return math.fsum(self.chirp_s(c) for c in self.chirps)
 
     @property
     def slow_time_groups(self) -> tuple[slice, ...]:
@@ -240,13 +279,30 @@ class RadarConfig:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one frame in the file *(derived)*."""
+        """Bytes of the samples of one frame *(derived)*."""
         return 2 * self.words_per_chirp * self.n_chirps
+
+    @property
+    def stored_chirp_bytes(self) -> int:
+        """Bytes from one chirp to the next on the lanes and in a file *(derived)*."""
+        n_bytes = 2 * self.words_per_chirp
+        if not self.hsi_header:
+            return n_bytes
+        return -(-(n_bytes + HSI_HEADER_BYTES) // HSI_ALIGNMENT_BYTES) * HSI_ALIGNMENT_BYTES
+
+    @property
+    def stored_frame_bytes(self) -> int:
+        """Bytes from one frame to the next on the lanes and in a file *(derived)*.
+
+        More than `frame_bytes` where HSI headers or other subframes lie between.
+        """
+        others = self.subframe.lead_bytes + self.subframe.tail_bytes if self.subframe else 0
+        return self.stored_chirp_bytes * self.n_chirps + others
 
     @property
     def data_rate_bps(self) -> float:
         """Mean payload rate, bits per second *(derived)*."""
-        return 8 * self.frame_bytes / self.frame_period_s
+        return 8 * self.stored_frame_bytes / self.frame_period_s
 
     @property
     def fingerprint(self) -> str:
@@ -254,7 +310,9 @@ class RadarConfig:
         return fingerprint(self)
 
 
-RAW_FORMAT_KEYS = frozenset({"n_frames", "adc_bits", "iq_order", "n_lanes"})
+RAW_FORMAT_KEYS = frozenset({
+    "n_frames", "adc_bits", "iq_order", "n_lanes", "lvds_lane_rate_bps", "hsi_header", "subframe",
+})  # fmt: skip
 """Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
 
 

@@ -24,9 +24,6 @@ from capture.config import RadarConfig
 
 Outcome = Literal["pass", "fail", "not applicable"]
 
-LVDS_LANE_BPS = 600e6
-"""Fastest rate of one LVDS lane, bits per second."""
-
 ETHERNET_PAYLOAD_BPS = 314e6
 """ADC bits per second through the DCA1000 at its default packet delay of 25 us: TI measures
 325 Mb/s on the wire, of which 1456 of 1508 bytes are samples."""
@@ -68,19 +65,22 @@ def _at_least(rule: str, value: float, limit: float, text: str) -> Check:
 
 
 def lvds_rate(config: RadarConfig) -> Check:
-    """Bits of a chirp / its duration <= lanes x 600 Mb/s (DDR clock; DCA1000EVM user's guide).
+    """Bits of a chirp / its duration <= lanes x lane rate (DDR clock; DCA1000EVM user's guide).
 
     The shortest chirp of the loop counts.
     """
-    chirp_s = min(config.idle_s + c.idle_offset_s + config.ramp_end_s for c in config.chirps)
-    rate, limit = 16 * config.words_per_chirp / chirp_s, config.n_lanes * LVDS_LANE_BPS
+    chirp_s = min(config.chirp_s(chirp) for chirp in config.chirps)
+    rate = 8 * config.stored_chirp_bytes / chirp_s
+    limit = config.n_lanes * config.lvds_lane_rate_bps
     text = f"{rate / 1e6:.0f} Mb/s over {config.n_lanes} LVDS lanes of at most {limit / 1e6:.0f}"
     return _at_most("lvds_rate", rate, limit, text)
 
 
 def ramp_time(config: RadarConfig) -> Check:
     """ADC start + samples / rate <= ramp end; the latest ADC start of the loop counts."""
-    start_s = config.adc_start_s + max(c.adc_start_offset_s for c in config.chirps)
+    start_s = config.adc_start_s + max(
+        c.adc_start_offset_s - c.ramp_end_offset_s for c in config.chirps
+    )
     end_s = start_s + config.n_samples / config.sample_rate_hz
     text = f"samples end {end_s * 1e6:.2f} us into a ramp of {config.ramp_end_s * 1e6:.2f} us"
     return _at_most("ramp_time", end_s, config.ramp_end_s, text)

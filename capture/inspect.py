@@ -36,7 +36,7 @@ CIRCULARITY_LIMIT = 0.1
 IMPLIED_RANGE_LIMIT_DB = 15.0
 PACKET_WORDS, PAYLOAD_BYTES = 735, 1456
 """Words of a recorded DCA1000 packet (14 bytes of header and the payload), bytes of payload."""
-_HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "IQ-4lane": "IQ", "QI-4lane": "QI"}
+_HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "four-lane": "IQ", "four-lane-QI": "QI"}
 
 
 @dataclass(frozen=True, slots=True)

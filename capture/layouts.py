@@ -11,10 +11,10 @@ same for all: chirps in transmission order, frames one after another, no padding
 | QQII | r p c s | Q0[0] Q0[1] I0[0] I0[1] ... (SampleSwap 1) |
 | IQIQ | r n c | I0[0] Q0[0] I0[1] Q0[1] ... (re-ordered by TI's command-line recorder) |
 | QIQI | r n c | Q0[0] I0[0] Q0[1] I0[1] ... |
-| real-2lane | r n | x0[0] x0[1] ... |
-| IQ-4lane | n c r | I0[0] I1[0] I2[0] I3[0] Q0[0] Q1[0] Q2[0] Q3[0] I0[1] ... |
-| QI-4lane | n c r | Q0[0] Q1[0] Q2[0] Q3[0] I0[0] ... |
-| real-4lane | n r | x0[0] x1[0] x2[0] x3[0] x0[1] ... |
+| real | r n | x0[0] x0[1] ... |
+| four-lane | n c r | I0[0] I1[0] I2[0] I3[0] Q0[0] Q1[0] Q2[0] Q3[0] I0[1] ... |
+| four-lane-QI | n c r | Q0[0] Q1[0] Q2[0] Q3[0] I0[0] ... |
+| four-lane-real | n r | x0[0] x1[0] x2[0] x3[0] x0[1] ... |
 
 Two-lane parts (xWR16/18/68) leave disabled antennas out; four-lane parts (xWR12/14) store all
 four, disabled ones as zeros. Source: TI SWRA581B, "Mmwave Radar Device ADC Raw Data Capture".
@@ -52,19 +52,20 @@ LAYOUTS: dict[str, Layout] = {
     "QQII": Layout("rpcs", "QI", 2),
     "IQIQ": Layout("rnc", "IQ", 2),
     "QIQI": Layout("rnc", "QI", 2),
-    "real-2lane": Layout("rn", "", 2),
-    "IQ-4lane": Layout("ncr", "IQ", 4),
-    "QI-4lane": Layout("ncr", "QI", 4),
-    "real-4lane": Layout("nr", "", 4),
+    "real": Layout("rn", "", 2),
+    "four-lane": Layout("ncr", "IQ", 4),
+    "four-lane-QI": Layout("ncr", "QI", 4),
+    "four-lane-real": Layout("nr", "", 4),
 }
 
 
 def default_layout(config: RadarConfig) -> str:
     """Name of the layout that the hardware itself writes with this configuration."""
     if config.n_lanes == 4:
-        return f"{config.iq_order}-4lane" if config.is_complex else "real-4lane"
+        complex_order = "four-lane" if config.iq_order == "IQ" else "four-lane-QI"
+        return complex_order if config.is_complex else "four-lane-real"
     if not config.is_complex:
-        return "real-2lane"
+        return "real"
     return "IIQQ" if config.iq_order == "IQ" else "QQII"
 
 

@@ -17,12 +17,12 @@ def order_of_words(layout: str, n_samples: int, rx_antennas: list[int]) -> list[
             for n in range(n_samples):
                 for component in layout[:2]:
                     words.append((component, rx, n))
-    elif layout == "real-2lane":
+    elif layout == "real":
         for rx in rx_antennas:
             for n in range(n_samples):
                 words.append(("I", rx, n))
     else:
-        components = {"IQ-4lane": "IQ", "QI-4lane": "QI", "real-4lane": "I"}[layout]
+        components = {"four-lane": "IQ", "four-lane-QI": "QI", "four-lane-real": "I"}[layout]
         for n in range(n_samples):
             for component in components:
                 for rx in range(4):

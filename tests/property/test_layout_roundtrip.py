@@ -20,8 +20,8 @@ def cases(draw: st.DrawFn) -> tuple[RadarConfig, str, int]:
         n_loops=draw(st.integers(1, 3)),
         rx_mask=draw(st.integers(1, 15)),
         adc_bits=draw(st.sampled_from((12, 14, 16))),
-        adc_format="real" if layout.startswith("real") else "complex1x",
-        n_lanes=4 if "4lane" in layout else 2,
+        adc_format="real" if "real" in layout else "complex1x",
+        n_lanes=4 if "four" in layout else 2,
     )
     return config, layout, draw(st.integers(0, 2**32 - 1))
 

@@ -25,7 +25,7 @@ def profiles(n: int, n_virtual: int, n_bins: int, seed: int = 1) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("layout", "change"),
-    [("IIQQ", {}), ("QQII", {"iq_order": "QI"}), ("real-2lane", {"adc_format": "real"})],
+    [("IIQQ", {}), ("QQII", {"iq_order": "QI"}), ("real", {"adc_format": "real"})],
 )
 def test_window_samples(layout: str, change: dict[str, str]) -> None:
     radar = RadarConfig(n_samples=6, n_loops=3, rx_mask=3, **change)  # type: ignore[arg-type]

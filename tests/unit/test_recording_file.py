@@ -269,5 +269,5 @@ def test_the_writer_refuses_other_frames(tmp_path: Path) -> None:
         with pytest.raises(LayoutError, match="got frame 1 in QQII"):
             writer.write(other)
     with pytest.raises(LayoutError, match="does not belong"):
-        RecordingWriter(tmp_path / "b.bin", RADAR, "IQ-4lane")
+        RecordingWriter(tmp_path / "b.bin", RADAR, "four-lane")
     assert not list(tmp_path.glob("b.bin*"))
