@@ -55,7 +55,7 @@ class Subframe:
 
 
 HSI_HEADER_BYTES, HSI_ALIGNMENT_BYTES = 52, 256
-"""An HSI header, and what header and samples of a chirp are padded to a multiple of (mmWave SDK)."""
+"""An HSI header, and what a chirp with its header is padded to a multiple of (mmWave SDK)."""
 
 
 @config_class

@@ -64,6 +64,10 @@ class LayoutError(CaptureError):
     """Bytes that do not have the layout they should have, or that fit more than one."""
 
 
+class LinkError(CaptureError):
+    """A DCA1000, a radar or a network that does not answer as it should."""
+
+
 class SimulationError(CaptureError):
     """A walker, scene or motion file that cannot be simulated."""
 

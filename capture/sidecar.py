@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from capture.errors import ConfigError
 from capture.schema import config_class, from_mapping, to_mapping
+
+
+@config_class
+class LiveFacts:
+    """How a recording of the live stream went.
+
+    Attributes
+    ----------
+    complete : False while recording, and for ever after a crash
+    n_bytes : stored bytes for which `Sidecar.lost` is known; what a file holds beyond it was
+        written just before a crash, and counts as lost
+    packets : packet counters by name
+    frame_period_s, clock_residual_s : fitted on the times of arrival; None without a fit
+    started_at : UTC time of the first frame, ISO 8601
+    """
+
+    complete: bool = False
+    n_bytes: int = 0
+    packets: dict[str, int] = field(default_factory=dict)
+    frame_period_s: float | None = None
+    clock_residual_s: float | None = None
+    started_at: str | None = None
 
 
 @config_class
@@ -24,6 +47,7 @@ class Sidecar:
     camera_offset_s : camera time zero on the radar's clock, seconds
     lost : (start byte, number of bytes) stretches of the payload that were never received
     made_by : program and version that wrote the recording
+    live : how the live recording went; None for other recordings
     """
 
     subject: str | None = None
@@ -34,6 +58,7 @@ class Sidecar:
     camera_offset_s: float = 0.0
     lost: tuple[tuple[int, int], ...] = ()
     made_by: str = ""
+    live: LiveFacts | None = None
 
     @staticmethod
     def path_for(recording: Path) -> Path:

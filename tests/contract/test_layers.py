@@ -19,6 +19,7 @@ DOORS = {
     "facenet_pytorch": ("capture/faces.py", "radarid/learn/teacher.py"),
     "mmwave": ("capture/vendor.py",),
     "pymmWave": ("capture/vendor.py",),
+    "serial": ("capture/radar_cli.py",),
     "torch": (
         "radarid/learn/", "radarid/live/", "capture/faces.py", "capture/torchvision_guard.py",
     ),
