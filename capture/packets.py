@@ -1,38 +1,54 @@
-"""The DCA1000's data packets: their bytes, and batches of them as arrays.
+"""Data packets of the DCA1000: their ten-byte header, batches of them, and runs in a batch.
 
-A datagram holds a sequence number (u32, the first is 1), the number of payload bytes sent before
-it (u48), both little-endian, and up to 1456 bytes of payload. Source: TI SPRUIJ4 (DCA1000EVM
-user's guide), raw mode data packets.
+A raw-mode packet is a UDP datagram of a 32-bit sequence number (the first is 1), a 48-bit count of
+the payload bytes sent before it, both little-endian, and at most 1456 bytes of samples
+(DCA1000EVM user's guide SPRUIJ4, raw mode data format).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-HEADER_BYTES, PAYLOAD_BYTES = 10, 1456
-PACKET_BYTES = HEADER_BYTES + PAYLOAD_BYTES
-SLOT_BYTES = 1536
-"""Room for one received datagram; whatever is longer cannot be a data packet."""
+from capture.errors import CaptureError
 
-SEQUENCE_MODULUS, POSITION_MODULUS = 1 << 32, 1 << 48
+HEADER_BYTES = 10
+"""Sequence number and byte count."""
+
+PAYLOAD_BYTES = 1456
+"""Samples of a full packet; only the last one before a pause of two seconds is shorter."""
+
+SLOT_BYTES = 1472
+"""Row of a batch: the largest datagram of an Ethernet frame, so that too long ones show."""
+
+SEQUENCE_SPAN, COUNT_SPAN = 1 << 32, 1 << 48
+"""Where the two counters wrap."""
+
+_HEADER = np.dtype([("sequence", "<u4"), ("low", "<u4"), ("high", "<u2")])
 
 
-def compose(sequence: int, byte_count: int, payload: bytes | memoryview) -> bytes:
-    """One datagram; counters are taken modulo 2^32 and 2^48.
+def compose(sequence: int, byte_count: int, payload: bytes) -> bytes:
+    """One data packet as the DCA1000 sends it.
 
-    Examples
-    --------
-    >>> compose(1, 1456, b"ab").hex(" ")
-    '01 00 00 00 b0 05 00 00 00 00 61 62'
+    Parameters
+    ----------
+    sequence : number of the packet, from 1; taken modulo 2^32
+    byte_count : payload bytes sent before it; taken modulo 2^48
+    payload : at most `PAYLOAD_BYTES` bytes
+
+    Raises
+    ------
+    CaptureError
+        The payload is too long for a packet.
     """
-    position = byte_count % POSITION_MODULUS
-    head = struct.pack("<IIH", sequence % SEQUENCE_MODULUS, position & 0xFFFFFFFF, position >> 32)
-    return head + bytes(payload)
+    if len(payload) > PAYLOAD_BYTES:
+        raise CaptureError(
+            "payload too long for a packet", got=len(payload), expected=f"up to {PAYLOAD_BYTES}"
+        )
+    head = (sequence % SEQUENCE_SPAN).to_bytes(4, "little")
+    return head + (byte_count % COUNT_SPAN).to_bytes(6, "little") + payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +57,10 @@ class PacketBatch:
 
     Attributes
     ----------
-    data : uint8 array, shape (n, SLOT_BYTES); bytes beyond a datagram's size mean nothing
-    size : int32 array, shape (n,); sizes of the datagrams, bytes
-    time_ns : int64 array, shape (n,); times of arrival, nanoseconds since 1970; 0 when unknown
-    source : uint64 array, shape (n,); sender's IPv4 address << 16 | port; 0 when unknown
+    data : uint8 array, shape (n, SLOT_BYTES); what lies beyond a datagram's size means nothing
+    size : int32 array, shape (n,); UDP payload sizes, more than SLOT_BYTES for a truncated one
+    time_ns : int64 array, shape (n,); kernel time of arrival since 1970, 0 when unknown
+    source : uint64 array, shape (n,); IPv4 address << 16 | port of the sender, 0 when unknown
     """
 
     data: np.ndarray
@@ -52,47 +68,127 @@ class PacketBatch:
     time_ns: np.ndarray
     source: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.size)
-
     @staticmethod
     def of(
         datagrams: Sequence[bytes],
         time_ns: Sequence[int] | None = None,
         source: Sequence[int] | None = None,
     ) -> PacketBatch:
-        """Make a batch of datagrams; longer ones than `SLOT_BYTES` are cut there."""
+        """Make a batch of separate datagrams."""
         n = len(datagrams)
         data = np.zeros((n, SLOT_BYTES), np.uint8)
         for row, datagram in zip(data, datagrams, strict=True):
-            part = np.frombuffer(datagram, np.uint8)[:SLOT_BYTES]
-            row[: len(part)] = part
+            kept = datagram[:SLOT_BYTES]
+            row[: len(kept)] = np.frombuffer(kept, np.uint8)
         return PacketBatch(
-            data=data,
-            size=np.array([len(datagram) for datagram in datagrams], np.int32),
-            time_ns=np.zeros(n, np.int64) if time_ns is None else np.array(time_ns, np.int64),
-            source=np.zeros(n, np.uint64) if source is None else np.array(source, np.uint64),
+            data,
+            np.array([len(datagram) for datagram in datagrams], np.int32),
+            np.zeros(n, np.int64) if time_ns is None else np.array(time_ns, np.int64),
+            np.zeros(n, np.uint64) if source is None else np.array(source, np.uint64),
         )
 
-    def sequence(self) -> np.ndarray:
-        """Sequence numbers, int64 (n,)."""
-        return np.ascontiguousarray(self.data[:, :4]).view("<u4")[:, 0].astype(np.int64)
+    def __len__(self) -> int:
+        return len(self.size)
 
-    def position(self) -> np.ndarray:
-        """Byte counts, int64 (n,)."""
-        low = np.ascontiguousarray(self.data[:, 4:8]).view("<u4")[:, 0].astype(np.int64)
-        high = np.ascontiguousarray(self.data[:, 8:10]).view("<u2")[:, 0].astype(np.int64)
-        return low | high << 32
+    def headers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sequence numbers (int64 array, shape (n,)) and byte counts (int64 array, shape (n,))."""
+        head = np.ascontiguousarray(self.data[:, :HEADER_BYTES]).view(_HEADER)[:, 0]
+        count = head["low"].astype(np.int64) | head["high"].astype(np.int64) << 32
+        return head["sequence"].astype(np.int64), count
+
+    def well_formed(self) -> np.ndarray:
+        """Which datagrams can be data packets: a header and 2 to 1456 bytes, an even number.
+
+        Returns
+        -------
+        bool array, shape (n,)
+        """
+        n_payload = self.size - HEADER_BYTES
+        return (n_payload > 0) & (n_payload <= PAYLOAD_BYTES) & (n_payload % 2 == 0)
 
 
-def endpoint(host: str, port: int) -> int:
-    """Number of a sender, as `PacketBatch.source` holds it.
+@dataclass(frozen=True, slots=True)
+class PacketRun:
+    """Packets of which each continues the one before; only the last may be short.
 
-    Examples
-    --------
-    >>> hex(endpoint("192.168.33.180", 4098))
-    '0xc0a821b41002'
+    Attributes
+    ----------
+    sequence, byte_count : counters of the first packet, as received
+    payloads : uint8 array, shape (n, PAYLOAD_BYTES); a view of the batch
+    n_bytes : payload bytes in sum
+    time_ns : int64 array, shape (n,)
     """
 
+    sequence: int
+    byte_count: int
+    payloads: np.ndarray
+    n_bytes: int
+    time_ns: np.ndarray
 
-    return int(ipaddress.IPv4Address(host)) << 16 | port
+    def __len__(self) -> int:
+        return len(self.payloads)
+
+    def part(self, start: int, stop: int) -> PacketRun:
+        """Packets `start` to `stop` as a run of their own."""
+        before = start * PAYLOAD_BYTES
+        return PacketRun(
+            (self.sequence + start) % SEQUENCE_SPAN,
+            (self.byte_count + before) % COUNT_SPAN,
+            self.payloads[start:stop],
+            min(stop * PAYLOAD_BYTES, self.n_bytes) - before,
+            self.time_ns[start:stop],
+        )
+
+    def copy(self) -> PacketRun:
+        """The same run in memory of its own, for keeping beyond the life of the batch."""
+        return PacketRun(
+            self.sequence, self.byte_count, self.payloads.copy(), self.n_bytes, self.time_ns.copy()
+        )
+
+    def read(self, start: int, target: np.ndarray) -> None:
+        """Copy payload bytes from byte `start` of the run on into a contiguous uint8 array."""
+        row, skip = divmod(start, PAYLOAD_BYTES)
+        if skip:
+            n = min(PAYLOAD_BYTES - skip, len(target))
+            target[:n] = self.payloads[row, skip : skip + n]
+            target, row = target[n:], row + 1
+        n_rows, rest = divmod(len(target), PAYLOAD_BYTES)
+        whole = target[: n_rows * PAYLOAD_BYTES].reshape(n_rows, PAYLOAD_BYTES)
+        whole[:] = self.payloads[row : row + n_rows]
+        if rest:
+            target[n_rows * PAYLOAD_BYTES :] = self.payloads[row + n_rows, :rest]
+
+
+def find_runs(batch: PacketBatch, wanted: np.ndarray) -> list[PacketRun]:
+    """Cut a batch into runs of consecutive packets, in the order of arrival.
+
+    Parameters
+    ----------
+    batch : datagrams
+    wanted : bool array, shape (n,); the others are left out, and end a run
+    """
+    rows = np.flatnonzero(wanted)
+    if not len(rows):
+        return []
+    sequence, count = batch.headers()
+    n_payload = batch.size.astype(np.int64) - HEADER_BYTES
+    before, after = rows[:-1], rows[1:]
+    joined = (
+        (after == before + 1)
+        & ((sequence[after] - sequence[before]) % SEQUENCE_SPAN == 1)
+        & ((count[after] - count[before]) % COUNT_SPAN == PAYLOAD_BYTES)
+        & (n_payload[before] == PAYLOAD_BYTES)
+    )
+    cuts = np.flatnonzero(~joined) + 1
+    payloads = batch.data[:, HEADER_BYTES : HEADER_BYTES + PAYLOAD_BYTES]
+    runs = []
+    for first, last in zip(rows[np.r_[0, cuts]], rows[np.r_[cuts - 1, len(rows) - 1]], strict=True):
+        n_bytes = int(last - first) * PAYLOAD_BYTES + int(n_payload[last])
+        packets = slice(first, last + 1)
+        runs.append(
+            PacketRun(
+                int(sequence[first]), int(count[first]), payloads[packets], n_bytes,
+                batch.time_ns[packets],
+            )
+        )
+    return runs
