@@ -11,7 +11,18 @@ from collections.abc import Iterable
 import numpy as np
 
 from capture.config import HSI_HEADER_BYTES, RadarConfig
+from capture.hsi import word_order_of
 from capture.types import AdcFrame
+
+
+def has_hsi_headers(start: np.ndarray) -> bool:
+    """Whether a file, or a payload stream, begins with an HSI header.
+
+    Parameters
+    ----------
+    start : int16 array, its first words; eight are enough
+    """
+    return word_order_of(start) is not None
 
 
 def chirp_words(stored: np.ndarray, config: RadarConfig) -> np.ndarray:
