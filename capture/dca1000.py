@@ -4,11 +4,11 @@
 stretches out. It opens no socket and reads no clock, so that a test can feed it anything.
 
 A packet is placed only when its two counters agree to the byte with those of the stream, and it
-lies at most a horizon ahead. What fits nowhere waits in limbo: `resync_packets` of such packets
-that agree with each other, while the stream itself does not go on, are a stream that jumped or
-began anew; those that stay alone are dropped when the stream goes on. A packet that brings other
-bytes than the ones at its place is evidence of a restart: from then on nothing is placed until
-the packets in limbo settle it.
+lies at most a horizon ahead; one that fills a gap is placed once the stream goes on. What fits
+nowhere waits in limbo: `resync_packets` of such packets, in rising order and in agreement with
+each other, while the stream itself does not go on, are a stream that jumped or began anew; those
+that stay alone are dropped when the stream goes on. A packet that brings other bytes than the ones
+at its place is evidence of a restart: then nothing is placed until the packets in limbo settle it.
 
 What no receiver can see from the counters: a restart of which every packet up to the point
 reached before is lost. It looks like a stream that goes on.
@@ -22,8 +22,8 @@ import numpy as np
 
 from capture.errors import CaptureError, ConfigError
 from capture.frame_buffer import Fate, FrameWindow, PacketStats, RawFrame
-from capture.packet_counters import StreamCounters, agreeing
-from capture.packets import PAYLOAD_BYTES, PacketBatch, PacketRun, find_runs
+from capture.packet_counters import StreamCounters, agreeing, falls_behind
+from capture.packets import COUNT_SPAN, PAYLOAD_BYTES, PacketBatch, PacketRun, find_runs
 from capture.schema import config_class
 
 __all__ = ["PacketStats", "RawFrame", "Reassembler", "ReassemblyParams"]
@@ -101,6 +101,7 @@ class Reassembler:
         self._stream = StreamCounters(1, 0, 1)
         self._has_begun = False
         self._limbo: list[_Waiting] = []
+        self._gaps: list[PacketRun] = []
 
     def push(self, batch: PacketBatch) -> list[RawFrame]:
         """Take datagrams in the order of their arrival, and return the frames they close.
@@ -125,6 +126,8 @@ class Reassembler:
         Packets in limbo are believed when two or more agree, and they either begin a new stream
         from its very first packet, or go on with the old one after a stall.
         """
+        if not self._is_contested():
+            self._fill_gaps()
         if self._limbo:
             group = agreeing([w.packet for w in self._limbo], self._limbo[-1].packet)
             if len(group) > 1 and self._may_end_with(group[0]):
@@ -144,16 +147,30 @@ class Reassembler:
             start += 1
 
     def _take_one(self, packet: PacketRun) -> None:
-        contested = any(waiting.fate == "conflict" for waiting in self._limbo)
-        reached = self._stream.sequence
-        fate = "stray" if contested else self._place(packet)
+        self._drop_superseded(packet)
+        fate = "stray" if self._is_contested() else self._judge(packet)
         if fate in ("stray", "unknown", "conflict"):
+            self._drop_older(packet)
             self._limbo.append(_Waiting(packet.copy(), fate))
             self._judge_limbo()
             return
-        self._count(fate)
-        if self._stream.sequence != reached:
+        self._accept(packet, fate)
+        if fate == "ahead":
             self._settle_limbo()
+
+    def _is_contested(self) -> bool:
+        return any(waiting.fate == "conflict" for waiting in self._limbo)
+
+    def _accept(self, packet: PacketRun, fate: Fate) -> None:
+        """Do what a packet's fate asks for."""
+        if fate == "ahead":
+            self._append(packet)
+        elif fate == "gap":
+            self._gaps.append(packet.copy())
+            if len(self._gaps) > 4 * self._n_resync:
+                self._fill(self._gaps.pop(0))
+        else:
+            self._count(fate)
 
     def _goes_on(self, run: PacketRun) -> bool:
         """Whether a run lies ahead of the stream, within the horizon, with counters that agree."""
@@ -166,6 +183,7 @@ class Reassembler:
 
     def _append(self, run: PacketRun) -> None:
         """Put a run that goes on with the stream at its place."""
+        self._fill_gaps()
         if not self._has_begun:
             self._begin(run)
         stream, stats = self._stream, self.stats
@@ -177,29 +195,38 @@ class Reassembler:
         self._window.write(position, run)
         self._window.close_passed(stream.end)
 
-    def _place(self, packet: PacketRun) -> Fate:
-        """Put one packet at its place if its counters leave no doubt, and say what became of it."""
+    def _judge(self, packet: PacketRun) -> Fate:
+        """What to do with a packet; 'stray' when its counters leave any doubt."""
         if self._goes_on(packet):
-            self._append(packet)
-            return "used"
-        return self._fill(packet)
+            return "ahead"
+        sequence, position = self._stream.extend(packet)
+        whole = position + packet.n_bytes == self._stream.expected(sequence + 1)
+        if (
+            sequence <= self._stream.sequence
+            and position == self._stream.expected(sequence)
+            and whole
+        ):
+            return self._window.fate(position, packet)
+        return "stray"
 
-    def _fill(self, packet: PacketRun) -> Fate:
-        """Put a packet that comes after a later one into its gap."""
-        stream, stats = self._stream, self.stats
-        sequence, position = stream.extend(packet)
-        whole = position + packet.n_bytes == stream.expected(sequence + 1)
-        if sequence > stream.sequence or position != stream.expected(sequence) or not whole:
-            return "stray"
+    def _fill_gaps(self) -> None:
+        gaps, self._gaps = self._gaps, []
+        for packet in gaps:
+            self._fill(packet)
+
+    def _fill(self, packet: PacketRun) -> None:
+        """Put a packet that came after a later one into its gap, unless its double did so."""
+        sequence, position = self._stream.extend(packet)
         fate = self._window.fate(position, packet)
-        if fate == "used":
-            self._window.write(position, packet)
-            self._window.close_passed(stream.end)
-            stats.n_used += 1
-            stats.n_reordered += 1
-            stats.n_bytes += packet.n_bytes
-            stats.n_lost -= sequence >= stream.origin
-        return fate
+        if fate != "gap":
+            self._count(fate)
+            return
+        self._window.write(position, packet)
+        self._window.close_passed(self._stream.end)
+        self.stats.n_used += 1
+        self.stats.n_reordered += 1
+        self.stats.n_bytes += packet.n_bytes
+        self.stats.n_lost -= sequence >= self._stream.origin
 
     def _begin(self, packet: PacketRun) -> None:
         """Begin a stream; the bytes before a first packet that lies within the horizon are lost."""
@@ -216,6 +243,8 @@ class Reassembler:
 
     def _end_stream(self) -> None:
         """Close all frames; a next stream is expected to begin with packet 1 at byte 0."""
+        self.stats.n_stray += len(self._gaps)
+        self._gaps = []
         self._window.close_all(self._stream.end)
         self._stream = StreamCounters(1, 0, 1)
         self._has_begun = False
@@ -230,11 +259,11 @@ class Reassembler:
 
     def _adopt(self, group: list[PacketRun]) -> None:
         """Go on with packets of limbo: in this stream if they lie ahead, else in a new one."""
-        members = {id(packet) for packet in group}
-        self._limbo = [w for w in self._limbo if id(w.packet) not in members]
+        self._limbo = [w for w in self._limbo if w.packet not in group]
         self._drop_limbo()
         first, stream = group[0], self._stream
         if self._has_begun and self._lies_ahead(first):
+            self._fill_gaps()
             sequence, position = stream.extend(first)
             self.stats.n_lost += sequence - stream.sequence - 1
             self.stats.n_resyncs += 1
@@ -242,13 +271,13 @@ class Reassembler:
         else:
             self._begin(first)
         for packet in group:
-            self._count(self._place(packet))
+            self._accept(packet, self._judge(packet))
 
-    def _lies_ahead(self, packet: PacketRun) -> bool:
+    def _lies_ahead(self, packet: PacketRun, within_bytes: int = COUNT_SPAN) -> bool:
         """Whether a packet can go on with the stream, if what lies between was all lost."""
         sequence, position = self._stream.extend(packet)
-        n_between = sequence - self._stream.sequence - 1
-        return 0 <= position - self._stream.end <= n_between * PAYLOAD_BYTES
+        most = (sequence - self._stream.sequence - 1) * PAYLOAD_BYTES
+        return 0 <= position - self._stream.end <= min(most, within_bytes)
 
     def _may_end_with(self, packet: PacketRun) -> bool:
         if packet.sequence == 1 and packet.byte_count == 0:
@@ -257,15 +286,39 @@ class Reassembler:
         return self._lies_ahead(packet) and position == self._stream.expected(sequence)
 
     def _settle_limbo(self) -> None:
-        """The stream went on: place what fits now (behind a swapped packet), and drop the rest."""
+        """The stream went on: place what fits now, and drop all but what may fit soon.
+
+        That is what lies ahead within the horizon: behind a short packet that was swapped.
+        """
         limbo, self._limbo = self._limbo, []
         for waiting in limbo:
-            self._count(self._place(waiting.packet) if waiting.fate == "stray" else waiting.fate)
+            fate = self._judge(waiting.packet) if waiting.fate == "stray" else waiting.fate
+            if fate == "stray" and self._lies_ahead(waiting.packet, self._horizon_bytes):
+                self._limbo.append(waiting)
+            else:
+                self._accept(waiting.packet, fate)
 
-    def _drop_limbo(self) -> None:
+    def _drop_superseded(self, packet: PacketRun) -> None:
+        """Drop a stream from limbo of which a packet comes again with other bytes."""
         for waiting in self._limbo:
+            if waiting.packet.contradicts(packet):
+                self._drop_limbo(agreeing([w.packet for w in self._limbo], waiting.packet))
+                return
+
+    def _drop_older(self, packet: PacketRun) -> None:
+        """Drop from limbo the stream that a packet falls behind: it may be one that began anew."""
+        if self._lies_ahead(packet, self._horizon_bytes):
+            return
+        for waiting in self._limbo:
+            if falls_behind(waiting.packet, packet):
+                self._drop_limbo(agreeing([w.packet for w in self._limbo], waiting.packet))
+                return
+
+    def _drop_limbo(self, packets: list[PacketRun] | None = None) -> None:
+        dropped = [w for w in self._limbo if packets is None or w.packet in packets]
+        self._limbo = [w for w in self._limbo if w not in dropped]
+        for waiting in dropped:
             self._count(waiting.fate)
-        self._limbo = []
 
     def _count(self, fate: Fate) -> None:
         """Count a packet that was not used."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from capture.packets import PAYLOAD_BYTES, PacketRun
 
-Fate = Literal["used", "late", "duplicate", "stray", "unknown", "conflict"]
+Fate = Literal["ahead", "gap", "late", "duplicate", "stray", "unknown", "conflict"]
 
 
 @dataclass(slots=True)
@@ -166,11 +166,11 @@ class FrameWindow:
     def fate(self, position: int, packet: PacketRun) -> Fate:
         """What to do with a packet behind the latest one.
 
-        'used': it fills a gap of an open frame; 'duplicate': it is there; 'conflict': other bytes
+        'gap': it fills a gap of an open frame; 'duplicate': it is there; 'conflict': other bytes
         are there; 'late': its frame closed without it; 'unknown': too old to tell.
         """
         fates = {self._fate(*piece, packet) for piece in self._pieces(position, packet.n_bytes)}
-        order: tuple[Fate, ...] = ("conflict", "used", "unknown", "late")
+        order: tuple[Fate, ...] = ("conflict", "gap", "unknown", "late")
         return next((fate for fate in order if fate in fates), "duplicate")
 
     def _fate(self, number: int, begin: int, stop: int, offset: int, packet: PacketRun) -> Fate:
@@ -182,7 +182,7 @@ class FrameWindow:
             same = n_received == stop - begin and np.array_equal(frame.data[begin:stop], came)
             return "duplicate" if same else "conflict"
         if number >= self._next:
-            return "used"
+            return "gap"
         return "late" if number >= self._next - self._n_kept else "unknown"
 
     def write(self, position: int, run: PacketRun) -> None:

@@ -17,12 +17,17 @@ def _nearest(difference: int, span: int) -> int:
 def follows(first: PacketRun, second: PacketRun) -> bool:
     """Whether two packets can be of one stream: only full packets lie between them, or none."""
     n_packets = _nearest(second.sequence - first.sequence, SEQUENCE_SPAN)
-    if n_packets < 0:
-        return follows(second, first)
     n_bytes = _nearest(second.byte_count - first.byte_count, COUNT_SPAN)
+    if n_packets < 0:
+        first, n_packets, n_bytes = second, -n_packets, -n_bytes
     if n_packets == 0:
         return n_bytes == 0 and first.n_bytes == second.n_bytes
     return n_bytes == first.n_bytes + (n_packets - 1) * PAYLOAD_BYTES
+
+
+def falls_behind(first: PacketRun, second: PacketRun) -> bool:
+    """Whether the second packet can be of the first one's stream, and was sent before it."""
+    return _nearest(second.sequence - first.sequence, SEQUENCE_SPAN) < 0 and follows(first, second)
 
 
 def agreeing(packets: Sequence[PacketRun], anchor: PacketRun) -> list[PacketRun]:

@@ -107,7 +107,7 @@ class PacketBatch:
         return (n_payload > 0) & (n_payload <= PAYLOAD_BYTES) & (n_payload % 2 == 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PacketRun:
     """Packets of which each continues the one before; only the last may be short.
 
@@ -138,6 +138,13 @@ class PacketRun:
             min(stop * PAYLOAD_BYTES, self.n_bytes) - before,
             self.time_ns[start:stop],
         )
+
+    def contradicts(self, other: PacketRun) -> bool:
+        """Whether two single packets have the same counters, and not the same payload."""
+        if (self.sequence, self.byte_count) != (other.sequence, other.byte_count):
+            return False
+        own, others = self.payloads[0, : self.n_bytes], other.payloads[0, : other.n_bytes]
+        return not np.array_equal(own, others)
 
     def copy(self) -> PacketRun:
         """The same run in memory of its own, for keeping beyond the life of the batch."""
