@@ -147,8 +147,12 @@ class Reassembler:
             start += 1
 
     def _take_one(self, packet: PacketRun) -> None:
+        if any(waiting.packet.equals(packet) for waiting in self._limbo):
+            self._count("duplicate")
+            return
+        contested = self._is_contested()
         self._drop_superseded(packet)
-        fate = "stray" if self._is_contested() else self._judge(packet)
+        fate = "conflict" if contested else self._judge(packet)
         if fate in ("stray", "unknown", "conflict"):
             self._drop_older(packet)
             self._limbo.append(_Waiting(packet.copy(), fate))
@@ -172,13 +176,15 @@ class Reassembler:
         else:
             self._count(fate)
 
-    def _goes_on(self, run: PacketRun) -> bool:
+    def _goes_on(self, run: PacketRun, within_bytes: int | None = None) -> bool:
         """Whether a run lies ahead of the stream, within the horizon, with counters that agree."""
+        if within_bytes is None:
+            within_bytes = self._horizon_bytes
         sequence, position = self._stream.extend(run)
         return (
             sequence > self._stream.sequence
             and position == self._stream.expected(sequence)
-            and position - self._stream.end <= self._horizon_bytes
+            and position - self._stream.end <= within_bytes
         )
 
     def _append(self, run: PacketRun) -> None:
@@ -271,7 +277,8 @@ class Reassembler:
         else:
             self._begin(first)
         for packet in group:
-            self._accept(packet, self._judge(packet))
+            confirmed = self._goes_on(packet, COUNT_SPAN)
+            self._accept(packet, "ahead" if confirmed else self._judge(packet))
 
     def _lies_ahead(self, packet: PacketRun, within_bytes: int = COUNT_SPAN) -> bool:
         """Whether a packet can go on with the stream, if what lies between was all lost."""

@@ -139,12 +139,18 @@ class PacketRun:
             self.time_ns[start:stop],
         )
 
+    def equals(self, other: PacketRun) -> bool:
+        """Whether two single packets have the same counters and the same payload."""
+        return self._same_place(other) and np.array_equal(
+            self.payloads[0, : self.n_bytes], other.payloads[0, : other.n_bytes]
+        )
+
     def contradicts(self, other: PacketRun) -> bool:
         """Whether two single packets have the same counters, and not the same payload."""
-        if (self.sequence, self.byte_count) != (other.sequence, other.byte_count):
-            return False
-        own, others = self.payloads[0, : self.n_bytes], other.payloads[0, : other.n_bytes]
-        return not np.array_equal(own, others)
+        return self._same_place(other) and not self.equals(other)
+
+    def _same_place(self, other: PacketRun) -> bool:
+        return (self.sequence, self.byte_count) == (other.sequence, other.byte_count)
 
     def copy(self) -> PacketRun:
         """The same run in memory of its own, for keeping beyond the life of the batch."""
