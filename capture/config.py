@@ -54,8 +54,8 @@ class Subframe:
     lead_s: float
 
 
-HSI_HEADER_BYTES, HSI_ALIGNMENT_BYTES = 52, 256
-"""An HSI header, and what a chirp with its header is padded to a multiple of (mmWave SDK)."""
+HSI_HEADER_BYTES = 52
+"""An HSI header without its padding (mmWave SDK, `hsiprotocol.h`)."""
 
 
 @config_class
@@ -84,6 +84,8 @@ class RadarConfig:
     lvds_lane_rate_bps : bits per second of one LVDS lane
     hsi_header : whether every chirp is stored behind an HSI header and padded (lvdsStreamCfg
         with enableHeader 1)
+    hsi_alignment_bytes : what header, padding and samples are a multiple of: 16 in the SDK's
+        demos, 256 in firmware that aligns for the data card
     subframe : which part of an advanced frame this waveform is; None for plain frames
     """
 
@@ -107,6 +109,7 @@ class RadarConfig:
     rx_gain_db: float = 30.0
     lvds_lane_rate_bps: float = 600e6
     hsi_header: bool = False
+    hsi_alignment_bytes: Literal[16, 256] = 16
     subframe: Subframe | None = None
 
     def __post_init__(self) -> None:
@@ -288,7 +291,9 @@ class RadarConfig:
         n_bytes = 2 * self.words_per_chirp
         if not self.hsi_header:
             return n_bytes
-        return -(-(n_bytes + HSI_HEADER_BYTES) // HSI_ALIGNMENT_BYTES) * HSI_ALIGNMENT_BYTES
+        return -(-(n_bytes + HSI_HEADER_BYTES) // self.hsi_alignment_bytes) * (
+            self.hsi_alignment_bytes
+        )
 
     @property
     def stored_frame_bytes(self) -> int:
@@ -311,7 +316,8 @@ class RadarConfig:
 
 
 RAW_FORMAT_KEYS = frozenset({
-    "n_frames", "adc_bits", "iq_order", "n_lanes", "lvds_lane_rate_bps", "hsi_header", "subframe",
+    "n_frames", "adc_bits", "iq_order", "n_lanes", "lvds_lane_rate_bps", "hsi_header",
+    "hsi_alignment_bytes", "subframe",
 })  # fmt: skip
 """Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
 

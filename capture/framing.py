@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from capture.config import HSI_HEADER_BYTES, RadarConfig
-from capture.hsi import word_order_of
+from capture.config import RadarConfig
+from capture.errors import LayoutError
+from capture.hsi import compose, intact_headers, word_order_of
 from capture.types import AdcFrame
 
 
@@ -25,6 +26,23 @@ def has_hsi_headers(start: np.ndarray) -> bool:
     return word_order_of(start) is not None
 
 
+def stored_chirps(stored: np.ndarray, config: RadarConfig) -> np.ndarray:
+    """Chirps of one stored frame, each with its header, without other subframes.
+
+    Parameters
+    ----------
+    stored : int16 array, shape (stored_frame_bytes / 2,)
+    config : waveform and raw format
+
+    Returns
+    -------
+    int16 array, shape (n_chirps, stored_chirp_bytes / 2), a view
+    """
+    first = _first_chirp_byte(config) // 2
+    stride = config.stored_chirp_bytes // 2
+    return stored[first : first + stride * config.n_chirps].reshape(config.n_chirps, stride)
+
+
 def chirp_words(stored: np.ndarray, config: RadarConfig) -> np.ndarray:
     """Words of the chirps of one stored frame, without headers, padding and other subframes.
 
@@ -35,13 +53,40 @@ def chirp_words(stored: np.ndarray, config: RadarConfig) -> np.ndarray:
 
     Returns
     -------
-    int16 array, shape (n_chirps, words_per_chirp), a view
+    int16 array, shape (n_chirps, words_per_chirp), a view; the padding of an HSI header lies
+    between the header and the samples
     """
-    first = _first_chirp_byte(config) // 2
-    stride = config.stored_chirp_bytes // 2
-    chirps = stored[first : first + stride * config.n_chirps].reshape(config.n_chirps, stride)
-    start = HSI_HEADER_BYTES // 2 if config.hsi_header else 0
-    return chirps[:, start : start + config.words_per_chirp]
+    chirps = stored_chirps(stored, config)
+    return chirps[:, chirps.shape[1] - config.words_per_chirp :]
+
+
+def stored_words(words: np.ndarray, config: RadarConfig, order: str = "two lanes") -> np.ndarray:
+    """Put HSI headers before the chirps of a frame: what the lanes carry.
+
+    Parameters
+    ----------
+    words : int16 array, shape (n_chirps, words_per_chirp)
+    config : waveform and raw format; plain captures stay as they are
+    order : how the headers' words stand, a key of `capture.hsi.WORD_ORDERS`
+
+    Returns
+    -------
+    int16 array, shape (stored_frame_bytes / 2,)
+
+    Raises
+    ------
+    LayoutError
+        The configuration is one subframe of several, whose samples are not here.
+    """
+    if config.subframe is not None:
+        raise LayoutError(
+            "one subframe alone makes no frame",
+            got=f"subframe {config.subframe.index} of {config.subframe.n_subframes}",
+        )
+    if not config.hsi_header:
+        return words.reshape(-1)
+    header = np.tile(compose(config, order), (len(words), 1))
+    return np.concatenate([header, words], axis=1).reshape(-1)
 
 
 def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.ndarray:
@@ -54,16 +99,14 @@ def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.nda
 
     Returns
     -------
-    bool array, shape (n_chirps,); False where any sample of the chirp was lost
+    bool array, shape (n_chirps,); False where any byte of the chirp or its header was lost
     """
     valid = np.ones(config.n_chirps, np.bool_)
-    stride, n_bytes = config.stored_chirp_bytes, 2 * config.words_per_chirp
-    first = _first_chirp_byte(config) + (HSI_HEADER_BYTES if config.hsi_header else 0)
+    first, stride = _first_chirp_byte(config), config.stored_chirp_bytes
     for start, stop in lost:
-        # Samples of chirp k: bytes first + k stride up to, not including, first + k stride + n.
-        begin = (start - first - n_bytes) // stride + 1
-        end = -((first - stop) // stride)
-        valid[max(begin, 0) : max(end, 0)] = False
+        if start < stop:
+            begin, end = (start - first) // stride, -((first - stop) // stride)
+            valid[max(begin, 0) : max(end, 0)] = False
     return valid
 
 
@@ -77,6 +120,8 @@ def adc_frame(
 ) -> AdcFrame:
     """One stored frame, and the stretches of it that never came, as an `AdcFrame`.
 
+    A chirp whose HSI header is damaged is invalid: its bytes may not be where they should.
+
     Parameters
     ----------
     stored : int16 array, shape (stored_frame_bytes / 2,); lost parts may hold anything
@@ -85,13 +130,16 @@ def adc_frame(
     index : frame number since the start of the recording
     time_s : start of the frame; `index` frame periods when not given
     """
+    valid = valid_chirps(lost, config)
+    if config.hsi_header:
+        valid &= intact_headers(stored_chirps(stored, config), config)
     return AdcFrame(
         config=config,
         layout=layout,
         index=index,
         time_s=index * config.frame_period_s if time_s is None else time_s,
         words=chirp_words(stored, config),
-        valid=valid_chirps(lost, config),
+        valid=valid,
     )
 
 
