@@ -9,7 +9,7 @@ import scipy.signal
 from capture import layouts
 from capture.config import RadarConfig
 from capture.types import AdcFrame
-from radarid.dsp import convert, kernels
+from radarid.dsp import convert, kernels, kernels_lanes
 from radarid.dsp.params import DspParams, Taper
 from radarid.errors import ParameterError
 
@@ -27,7 +27,7 @@ def taper(name: Taper, n: int) -> np.ndarray:
 
 
 class RangeStage:
-    """Range transform of whole frames; keeps no state.
+    """Range transform of whole frames; keeps scratch memory, so one thread at a time may use it.
 
     Parameters
     ----------
@@ -63,6 +63,15 @@ class RangeStage:
         self._groups = radar.slow_time_groups
         self._layout = ""
         self._order: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+        self._places: tuple[np.ndarray, ...] = ()
+        self._vectors = radar.is_complex and kernels.vectors_fit(
+            self.n_fft, radar.n_chirps, radar.words_per_chirp // 2
+        )
+        if self._vectors:
+            self._vector_taper = self._taper * np.float32(2.0**self._shift)
+            self._plan = kernels_lanes.plan(self.n_fft)
+            self._units = kernels.scratch(1, radar.words_per_chirp // 2, np.int32)[0]
+            self._work = kernels.scratch(4, self.n_fft, np.float32)
 
     def __call__(self, frame: AdcFrame) -> tuple[np.ndarray, np.ndarray]:
         """Transform one frame.
@@ -86,6 +95,12 @@ class RangeStage:
         radar = self.radar
         n_bins = self.bins.stop - self.bins.start
         chirps = np.empty((radar.n_chirps, radar.n_rx, n_bins), np.complex64)
+        if self._vectors:
+            kernels.range_profiles(
+                np.ascontiguousarray(frame.words), self._places, np.int32(16 + self._shift),
+                self._vector_taper, self._plan, self.bins.start, self._units, self._work, chirps,
+            )  # fmt: skip
+            return self._by_series(chirps, frame.valid)
         for start in range(0, radar.n_chirps, _TILE_CHIRPS):
             words = frame.words[start : start + _TILE_CHIRPS]
             if self._shift:  # a 12 or 14 bit word's sign moves to the sign bit of the int16
@@ -112,8 +127,17 @@ class RangeStage:
             self._order = (
                 i_index.astype(np.uint32), none if q_index is None else q_index.astype(np.uint32)
             )  # fmt: skip
+            self._places = tuple(
+                part for index in self._order for part in self._place_in_pairs(index)
+            )
             self._layout = layout
         return self._order
+
+    def _place_in_pairs(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For the vector kernel: where each word's pair of words is, and how far to its sign."""
+        # The even word of a pair is its lower half: it must rise by another 16 bits.
+        up = np.where(index & 1, self._shift, self._shift + 16).astype(np.int32)
+        return (index >> 1).astype(np.int64) * kernels.LANES, up
 
     def _check(self, frame: AdcFrame) -> None:
         if frame.config is not self.radar and frame.config != self.radar:

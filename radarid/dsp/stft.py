@@ -6,14 +6,14 @@ import numpy as np
 import scipy.fft
 
 from capture.config import RadarConfig
-from radarid.dsp import convert, kernels
+from radarid.dsp import convert, kernels, kernels_lanes
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import taper
 from radarid.dsp.slowtime import SlowTime
 
 
 class SliceTransform:
-    """Slow-time window -> power on the velocity axis; keeps no state.
+    """Slow-time window -> power on the velocity axis; keeps scratch memory, so for one thread.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class SliceTransform:
         self._below = below.astype(np.int64) % self.n_fft
         self._above = (self._below + 1) % self.n_fft
         self._fraction = (place - below).astype(np.float32)
+        self._plan = kernels_lanes.plan(self.n_fft)
+        self._work = kernels.scratch(5, self.n_fft, np.float32)
 
     def clutter(self, profiles: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Mean over the valid samples, complex64 (n_virtual, n_bins); zeros when switched off."""
@@ -70,11 +72,18 @@ class SliceTransform:
         """
         weight = self._taper * valid
         energy = float(weight @ weight)
-        n_gate = gate.stop - gate.start
-        tile = np.empty((profiles.shape[1], n_gate, self.n_fft), np.complex64)
-        kernels.load_window(profiles, clutter, weight, gate.start, tile)
-        spectrum = scipy.fft.fft(tile, axis=-1, overwrite_x=True)
+        scale = 1 / energy if energy > 0 else 0.0
         power = np.empty(self.n_fft, np.float32)
-        kernels.add_power(spectrum, 1 / energy if energy > 0 else 0.0, power)
+        if kernels.vectors_fit(self.n_fft, profiles.shape[2]):
+            kernels.window_power(
+                profiles, clutter, weight, (gate.start, gate.stop), scale, self._plan,
+                kernels.LANE_MASKS, self._work, power,
+            )  # fmt: skip
+        else:
+            n_gate = gate.stop - gate.start
+            tile = np.empty((profiles.shape[1], n_gate, self.n_fft), np.complex64)
+            kernels.load_window(profiles, clutter, weight, gate.start, tile)
+            spectrum = scipy.fft.fft(tile, axis=-1, overwrite_x=True)
+            kernels.add_power(spectrum, scale, power)
         below, above = power[self._below], power[self._above]
         return below + (above - below) * self._fraction

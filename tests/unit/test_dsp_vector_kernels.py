@@ -1,0 +1,135 @@
+"""The kernels that go LANES abreast against the definition of the DFT, and against plain ones."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from naive import dsp as naive
+
+from capture.config import Chirp, RadarConfig
+from capture.layouts import LAYOUTS
+from capture.types import AdcFrame
+from radarid.dsp import kernels, kernels_lanes
+from radarid.dsp.params import DspParams
+from radarid.dsp.range_fft import RangeStage
+from radarid.dsp.slowtime import plan
+from radarid.dsp.stft import SliceTransform
+
+LANES = kernels.LANES
+
+
+def noise(*shape: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+
+
+@pytest.mark.parametrize("n", [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048])
+def test_every_lane_holds_the_dft_of_its_series(n: int) -> None:
+    x = noise(n, LANES, seed=n)
+    work = kernels.scratch(4, n, np.float32)
+    work[0], work[1] = x.real.ravel(), x.imag.ravel()
+    re, im = kernels_lanes.transform(*work, *kernels_lanes.plan(n))
+    got = (re + 1j * im).reshape(n, LANES)
+    # The transform in double precision; float32 rounds each of log2 n stages once or twice.
+    expected = np.fft.fft(x.astype(complex), axis=0)
+    assert np.abs(got - expected).max() < 1e-6 * np.abs(expected).max()
+    place = n // 3
+    by_definition = [naive.dft(x[:, lane], place / n) for lane in range(LANES)]
+    np.testing.assert_allclose(got[place], by_definition, atol=2e-6 * np.abs(expected).max())
+
+
+def radar_for(layout: str, **change: object) -> RadarConfig:
+    order = {"iq_order": "QI"} if layout.startswith("Q") or layout.endswith("QI") else {}
+    lanes = 4 if layout.startswith("four") else 2
+    values: dict[str, object] = {"n_loops": 2 * LANES + 5, "n_samples": 64, "n_lanes": lanes}
+    return RadarConfig(**(values | order | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if LAYOUTS[name].components])
+@pytest.mark.parametrize("rx_mask", [0b1, 0b101, 0b1110, 0b1111])
+@pytest.mark.parametrize("bits", [16, 12])
+def test_range_stage_abreast_is_the_plain_one(layout: str, rx_mask: int, bits: int) -> None:
+    radar = radar_for(layout, rx_mask=rx_mask, adc_bits=bits)
+    stage = RangeStage(radar, DspParams(min_range_m=1.0, max_range_m=30.0))
+    assert stage._vectors
+    rng = np.random.default_rng(3)
+    shape = (radar.n_chirps, radar.words_per_chirp)
+    words = rng.integers(-32768, 32768, shape).astype(np.int16)
+    frame = AdcFrame(radar, layout, 0, 0.0, words, np.ones(radar.n_chirps, bool))
+    got, _ = stage(frame)
+    stage._vectors = False
+    expected, _ = stage(frame)
+    assert np.abs(got - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("n_samples", "n_fft"), [(100, 128), (200, 1024), (48, 64)])
+def test_zero_padded_range_stage_by_definition(n_samples: int, n_fft: int) -> None:
+    radar = radar_for("IIQQ", n_samples=n_samples, rx_mask=0b11)
+    params = DspParams(n_fft_range=n_fft, min_range_m=0, max_range_m=np.inf)
+    stage = RangeStage(radar, params)
+    assert stage._vectors
+    rng = np.random.default_rng(5)
+    shape = (radar.n_chirps, radar.words_per_chirp)
+    words = rng.integers(-2000, 2000, shape).astype(np.int16)
+    first, _ = stage(AdcFrame(radar, "IIQQ", 0, 0.0, words, np.ones(radar.n_chirps, bool)))
+    got, _ = stage(AdcFrame(radar, "IIQQ", 1, 0.0, words, np.ones(radar.n_chirps, bool)))
+    np.testing.assert_array_equal(got, first)  # nothing is left over from the frame before
+    rx_of, n_of = np.indices((2, n_samples))
+    place = 2 * n_samples * rx_of + 4 * (n_of // 2) + n_of % 2  # I I Q Q, antenna by antenna
+    samples = naive.window_samples(words, place, place + 2, naive.hann(n_samples))
+    for chirp, rx, b in [(0, 0, 0), (7, 1, 3), (radar.n_chirps - 1, 1, n_fft - 1)]:
+        expected = naive.dft(samples[chirp, rx], b / n_fft)
+        assert abs(got[chirp, rx, b] - expected) < 1e-6 * np.abs(got).max()
+
+
+def test_series_of_a_tdm_radar_stay_apart() -> None:
+    radar = radar_for("IIQQ", chirps=(Chirp(tx_mask=1), Chirp(tx_mask=4)), n_loops=LANES + 3)
+    stage = RangeStage(radar, DspParams(max_range_m=30.0))
+    shape = (radar.n_chirps, radar.words_per_chirp)
+    words = np.random.default_rng(6).integers(-999, 999, shape).astype(np.int16)
+    got, _ = stage(AdcFrame(radar, "IIQQ", 0, 0.0, words, np.ones(radar.n_chirps, bool)))
+    stage._vectors = False
+    expected, _ = stage(AdcFrame(radar, "IIQQ", 0, 0.0, words, np.ones(radar.n_chirps, bool)))
+    assert got.shape == (radar.n_loops, 8, len(stage.range_m))
+    assert np.abs(got - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("gate", [(0, 1), (3, 12), (0, LANES), (1, LANES + 5), (LANES, LANES + 7),
+                                  (0, LANES + 7)])  # fmt: skip
+def test_window_power_of_any_gate_is_the_sum_of_dfts(gate: tuple[int, int]) -> None:
+    radar = RadarConfig(n_loops=24)
+    params = DspParams(window_chirps=24, velocity_oversampling=2, max_velocity_mps=8.0)
+    grid = plan(radar, params)
+    bins = np.arange(-24, 24) / 64
+    velocity = bins / grid.interval_s * radar.wavelength_m / 2
+    transform = SliceTransform(radar, params, grid, velocity)
+    n_bins = 2 * LANES + 7
+    x, clutter = noise(24, 2, n_bins), noise(1, 2, n_bins, seed=5)[0]
+    valid = np.ones(24, bool)
+    valid[3:6] = False
+    got = transform(x, valid, clutter, slice(*gate))
+    expected = [naive.slice_power(x, valid, clutter, range(*gate), f) for f in bins[::6]]
+    np.testing.assert_allclose(got[::6], expected, rtol=2e-3, atol=1e-4 * max(expected))
+
+
+def test_what_lies_outside_the_gate_does_not_leak_in() -> None:
+    radar = RadarConfig(n_loops=32)
+    params = DspParams(window_chirps=32, max_velocity_mps=8.0)
+    transform = SliceTransform(radar, params, plan(radar, params), np.linspace(-8, 8, 64))
+    quiet = noise(32, 1, 2 * LANES)
+    loud = quiet * np.float32(1e6)
+    loud[:, :, 5:9] = quiet[:, :, 5:9]
+    clutter, valid = np.zeros((1, 2 * LANES), np.complex64), np.ones(32, bool)
+    one, other = (transform(x, valid, clutter, slice(5, 9)) for x in (quiet, loud))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_short_frames_and_odd_lengths_take_the_plain_way() -> None:
+    radar = radar_for("IIQQ", n_samples=100)
+    assert not RangeStage(radar, DspParams())._vectors
+    few = dataclasses.replace(radar_for("IIQQ"), n_loops=LANES - 1)
+    assert not RangeStage(few, DspParams(max_range_m=30.0))._vectors
+    real = radar_for("real", adc_format="real")
+    assert not RangeStage(real, DspParams(max_range_m=20.0))._vectors
