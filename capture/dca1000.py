@@ -5,7 +5,7 @@ stretches out. It opens no socket and reads no clock, so that a test can feed it
 
 A packet is placed only when its two counters agree to the byte with those of the stream, and it
 lies at most a horizon ahead; one that fills a gap is placed once the stream goes on. What fits
-nowhere waits in limbo: `resync_packets` of such packets, in rising order and in agreement with
+nowhere waits in limbo: `resync_packets` of such packets that agree with
 each other, while the stream itself does not go on, are a stream that jumped or began anew; those
 that stay alone are dropped when the stream goes on. A packet that brings other bytes than the ones
 at its place is evidence of a restart: then nothing is placed until the packets in limbo settle it.
@@ -22,7 +22,7 @@ import numpy as np
 
 from capture.errors import CaptureError, ConfigError
 from capture.frame_buffer import Fate, FrameWindow, PacketStats, RawFrame
-from capture.packet_counters import StreamCounters, agreeing, falls_behind
+from capture.packet_counters import StreamCounters, agreeing, n_behind
 from capture.packets import COUNT_SPAN, PAYLOAD_BYTES, PacketBatch, PacketRun, find_runs
 from capture.schema import config_class
 
@@ -265,10 +265,11 @@ class Reassembler:
 
     def _adopt(self, group: list[PacketRun]) -> None:
         """Go on with packets of limbo: in this stream if they lie ahead, else in a new one."""
+        contested = self._is_contested()
         self._limbo = [w for w in self._limbo if w.packet not in group]
         self._drop_limbo()
         first, stream = group[0], self._stream
-        if self._has_begun and self._lies_ahead(first):
+        if self._has_begun and self._lies_ahead(first) and not contested:
             self._fill_gaps()
             sequence, position = stream.extend(first)
             self.stats.n_lost += sequence - stream.sequence - 1
@@ -313,11 +314,11 @@ class Reassembler:
                 return
 
     def _drop_older(self, packet: PacketRun) -> None:
-        """Drop from limbo the stream that a packet falls behind: it may be one that began anew."""
+        """Drop from limbo the stream that a packet falls far behind: it may have begun anew."""
         if self._lies_ahead(packet, self._horizon_bytes):
             return
         for waiting in self._limbo:
-            if falls_behind(waiting.packet, packet):
+            if n_behind(waiting.packet, packet) >= self._n_resync:
                 self._drop_limbo(agreeing([w.packet for w in self._limbo], waiting.packet))
                 return
 

@@ -25,9 +25,11 @@ def follows(first: PacketRun, second: PacketRun) -> bool:
     return n_bytes == first.n_bytes + (n_packets - 1) * PAYLOAD_BYTES
 
 
-def falls_behind(first: PacketRun, second: PacketRun) -> bool:
-    """Whether the second packet can be of the first one's stream, and was sent before it."""
-    return _nearest(second.sequence - first.sequence, SEQUENCE_SPAN) < 0 and follows(first, second)
+def n_behind(first: PacketRun, second: PacketRun) -> int:
+    """How many packets before the first one of its stream the second was sent; 0 if not of it."""
+    if not follows(first, second):
+        return 0
+    return max(-_nearest(second.sequence - first.sequence, SEQUENCE_SPAN), 0)
 
 
 def agreeing(packets: Sequence[PacketRun], anchor: PacketRun) -> list[PacketRun]:
