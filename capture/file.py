@@ -1,46 +1,47 @@
-"""Raw ADC files as frames: one byte stream over split files, memory-mapped, losses marked."""
+"""Raw ADC files as frames: one byte stream over split files, losses marked."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError, LayoutError
-from capture.inspect import LayoutVerdict, explain_size, identify_layout, refuse_headers
+from capture.framing import adc_frame, has_hsi_headers
+from capture.hsi import intact_headers, read_header
+from capture.inspect import LayoutVerdict, explain_size, identify_layout
 from capture.layouts import default_layout, word_order
+from capture.packet_file import PacketStream, has_packet_headers
 from capture.sidecar import Sidecar, read_sidecar
-from capture.stream import ByteStream, group_split_files, in_order
+from capture.stream import ByteStream, PayloadStream, group_split_files, in_order
 from capture.types import AdcFrame, Gap, RecordingInfo
+from capture.writer import RecordingWriter
 
 __all__ = ["FileRecording", "RecordingWriter", "group_split_files", "open_recording"]
 
 log = logging.getLogger(__name__)
 
 _SAMPLE_FRAMES, _SAMPLE_CHIRPS = 16, 256
+_PUT_IN_ORDER = {"IIQQ": "IQIQ", "QQII": "QIQI"}
 
 
 class FileRecording:
     """A recording on disk; a `FrameSource`. Made by `open_recording`.
 
-    Frames are read when they are asked for, and only then; a frame that lies in one file is a
-    view of the mapped bytes, so memory use does not grow with the recording.
+    Frames are read when they are asked for, and only then, and nothing of them is kept: memory
+    use does not grow with the recording.
     """
 
-    def __init__(self, stream: ByteStream, info: RecordingInfo) -> None:
+    def __init__(self, stream: PayloadStream, info: RecordingInfo) -> None:
         self._stream = stream
         self.info = info
+        self._lost = _Lost(info.gaps)
 
     def __len__(self) -> int:
-        return self._n_frames
-
-    @property
-    def _n_frames(self) -> int:
         return self.info.n_frames or 0
 
     def __iter__(self) -> Iterator[AdcFrame]:
@@ -48,7 +49,7 @@ class FileRecording:
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[AdcFrame]:
         """Yield frames `start` up to, not including, `stop` (default: the end)."""
-        for index in range(*slice(start, stop).indices(self._n_frames)):
+        for index in range(*slice(start, stop).indices(len(self))):
             yield self.frame(index)
 
     def frame(self, index: int) -> AdcFrame:
@@ -58,32 +59,40 @@ class FileRecording:
         ------
         IndexError
             There is no frame of this number.
+        LayoutError
+            A file can no longer be read, or has shrunk.
         """
-        if not 0 <= index < self._n_frames:
-            raise IndexError(f"frame {index} of {self._n_frames}")
-        config = self.info.config
-        n_words = config.n_chirps * config.words_per_chirp
-        words = self._stream.words(index * config.frame_bytes, n_words)
-        return AdcFrame(
-            config=config,
-            layout=self.info.layout,
-            index=index,
-            time_s=index * config.frame_period_s,
-            words=words.reshape(config.n_chirps, config.words_per_chirp),
-            valid=_valid_chirps(index, config, self.info.gaps),
-        )
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        return _read_frame(self._stream, index, self._lost, self.info.config, self.info.layout)
 
 
-def _valid_chirps(index: int, config: RadarConfig, gaps: Iterable[Gap]) -> np.ndarray:
-    """Which chirps of a frame lie outside every gap, bool (n_chirps,)."""
-    valid = np.ones(config.n_chirps, np.bool_)
-    chirp_bytes = 2 * config.words_per_chirp
-    first = index * config.n_chirps
-    for gap in gaps:
-        start = gap.start_byte // chirp_bytes - first
-        stop = -(-(gap.start_byte + gap.n_bytes) // chirp_bytes) - first
-        valid[max(start, 0) : max(stop, 0)] = False
-    return valid
+class _Lost:
+    """Gaps, for the question which of them touch a stretch of the stream."""
+
+    def __init__(self, gaps: Iterable[Gap]) -> None:
+        spans: list[list[int]] = []
+        for start, stop in sorted((gap.start_byte, gap.start_byte + gap.n_bytes) for gap in gaps):
+            if spans and start <= spans[-1][1]:
+                spans[-1][1] = max(stop, spans[-1][1])
+            else:
+                spans.append([start, stop])
+        self._starts, self._stops = np.array(spans, np.int64).reshape(-1, 2).T
+
+    def within(self, start: int, n_bytes: int) -> list[tuple[int, int]]:
+        """(start, stop) of what is lost of `n_bytes` from byte `start` on, counted from there."""
+        first = np.searchsorted(self._stops, start, "right")
+        last = np.searchsorted(self._starts, start + n_bytes, "left")
+        pairs = zip(self._starts[first:last], self._stops[first:last], strict=True)
+        return [(int(begin) - start, int(end) - start) for begin, end in pairs]
+
+
+def _read_frame(
+    stream: PayloadStream, index: int, lost: _Lost, config: RadarConfig, layout: str
+) -> AdcFrame:
+    start, n_bytes = index * config.stored_frame_bytes, config.stored_frame_bytes
+    stored = stream.words(start, n_bytes // 2)
+    return adc_frame(stored, lost.within(start, n_bytes), config, layout, index)
 
 
 def open_recording(
@@ -101,94 +110,179 @@ def open_recording(
     Returns
     -------
     FileRecording; `info.evidence` says what the layout rests on, `info.gaps` and
-    `AdcFrame.valid` what the sidecar lists as lost, `info.trailing_bytes` what follows the
-    last whole frame
+    `AdcFrame.valid` what was lost (packets that the file lacks, stretches that the sidecar
+    lists, and for a recording that broke off what lies behind its last note),
+    `info.trailing_bytes` what follows the last whole frame
 
     Raises
     ------
     LayoutError
-        Not a plain DCA1000 file (packet or HSI headers, offset binary), too short for one
-        frame, or a content that contradicts the configuration's layout. A layout that is given
-        is taken, with a warning when the content contradicts it.
+        Not a DCA1000 file (offset binary), damaged packet headers, HSI headers where the
+        configuration has none or the other way round, too short for one frame, or a content that
+        contradicts the configuration's layout. A layout that is given is taken, with a warning
+        when the content contradicts it.
     ConfigError
         A broken sidecar.
 
     Notes
     -----
     TI's recorders cut files at 1 073 741 760 bytes, inside a chirp of most waveforms; readers
-    that start every part anew are misaligned from there on.
+    that start every part anew are misaligned from there on. Files with the 14-byte headers of
+    packets (`capture.packet_file`) and with HSI headers (`capture.hsi`) are read as such; the
+    latter's alignment is taken from the file.
     """
     files = in_order(paths)
-    stream = ByteStream(files)
+    stream, evidence = _open_stream(files)
     word_order(layout or default_layout(config), config)
-    refuse_headers(stream.words(0, min(len(stream) // 2, 4096)), files[0])
-    n_frames, trailing = divmod(len(stream), config.frame_bytes)
-    suggestions = explain_size(len(stream), config) if trailing else []
+    config, natural = _settle_headers(stream, config, files[0])
+    n_frames, trailing = divmod(len(stream), config.stored_frame_bytes)
+    _check_size(len(stream), config, files[0])
+    gaps = tuple(sorted((*stream.gaps, *_gaps(files[0], len(stream))), key=lambda g: g.start_byte))
+    verdict = identify_layout(_sample(stream, n_frames, config, gaps), config, files[0])
+    info = RecordingInfo(
+        name=files[0].stem,
+        config=config,
+        layout=_settle(layout, natural, verdict, files[0]),
+        n_frames=n_frames,
+        paths=files,
+        gaps=gaps,
+        trailing_bytes=trailing,
+        evidence=evidence | _size_evidence(len(stream), n_frames, trailing) | verdict.evidence,
+    )
+    return FileRecording(stream, info)
+
+
+def _open_stream(files: Sequence[Path]) -> tuple[PayloadStream, dict[str, str]]:
+    """The payload of some files, and what is known about their packets."""
+    stream = ByteStream(files)
+    if not has_packet_headers(stream.words(0, min(len(stream) // 2, 16384))):
+        return stream, {}
+    packets = PacketStream(stream)
+    n_lost = sum(gap.n_bytes for gap in packets.gaps)
+    return packets, {
+        "packets": f"14-byte headers: {packets.n_packets} packets, {n_lost} bytes lost, "
+        f"{packets.n_damaged} headers damaged, {packets.n_repeated} bytes repeated"
+    }
+
+
+def _settle_headers(
+    stream: PayloadStream, config: RadarConfig, where: Path
+) -> tuple[RadarConfig, str]:
+    """The configuration with the file's header alignment, and the layout the file should have."""
+    first = config.subframe.lead_bytes if config.subframe else 0
+    start = stream.words(first, max(0, min((len(stream) - first) // 2, 32)))
+    if not config.hsi_header:
+        if has_hsi_headers(start):
+            raise LayoutError(
+                "every chirp has an HSI header, of which the configuration says nothing",
+                where=where,
+                remedy="set hsi_header = true in the radar configuration (lvdsStreamCfg -1 1 1 0)",
+            )
+        return config, default_layout(config)
+    both = [config] + [
+        dataclasses.replace(config, hsi_alignment_bytes=other)
+        for other in (16, 256)
+        if other != config.hsi_alignment_bytes and config.subframe is None
+    ]
+    counts = [_n_intact(stream, candidate, first) for candidate in both]
+    if not any(counts):
+        _refuse_headers(start, config, where)
+    settled = both[counts.index(max(counts))]
+    header = read_header(start)
+    put_in_order = header is not None and header.order == "in order"
+    own = default_layout(settled)
+    return settled, _PUT_IN_ORDER.get(own, own) if put_in_order else own
+
+
+def _n_intact(stream: PayloadStream, config: RadarConfig, first: int) -> int:
+    """How many of some chirps of the first frame have the header that they should have."""
+    stride = config.stored_chirp_bytes
+    n_chirps = min(config.n_chirps, max(0, len(stream) - first) // stride)
+    chosen = np.unique(np.linspace(0, n_chirps - 1, 32).astype(int)) if n_chirps else []
+    heads = [stream.words(first + int(k) * stride, 32) for k in chosen]
+    return int(intact_headers(np.stack(heads), config).sum()) if heads else 0
+
+
+def _refuse_headers(start: np.ndarray, config: RadarConfig, where: Path) -> None:
+    header = read_header(start)
+    if header is None:
+        raise LayoutError(
+            "no HSI headers, though the configuration says that every chirp has one",
+            where=where,
+            remedy="set hsi_header = false in the radar configuration (lvdsStreamCfg -1 0 1 0)",
+        )
+    raise LayoutError(
+        "the HSI headers contradict the configuration",
+        where=where,
+        got="; ".join(header.differences(config)) or "headers with other lengths",
+        remedy="check that the configuration belongs to the file; of several streams only the "
+        "one with samples (_hdr_0ADC_) can be read",
+    )
+
+
+def _check_size(n_bytes: int, config: RadarConfig, where: Path) -> None:
+    """Refuse less than a frame; say what is left over."""
+    n_frames, trailing = divmod(n_bytes, config.stored_frame_bytes)
+    suggestions = explain_size(n_bytes, config) if trailing else []
     if not n_frames:
         raise LayoutError(
             "the file is too short for one frame",
-            where=files[0],
-            got=f"{len(stream)} bytes",
-            expected=f"frame_bytes = {config.frame_bytes} from the radar configuration",
+            where=where,
+            got=f"{n_bytes} bytes",
+            expected=f"frame_bytes = {config.stored_frame_bytes} from the radar configuration",
             remedy="; or ".join(suggestions) or "check that the configuration belongs to the file",
         )
     if trailing:
         hint = f"; the size would fit with {'; or '.join(suggestions)}" if suggestions else ""
         log.warning(
             "%s: %d bytes after the last of %d whole frames are left out%s",
-            files[0], trailing, n_frames, hint,
+            where, trailing, n_frames, hint,
         )  # fmt: skip
-    gaps = _gaps(files[0], len(stream))
-    verdict = identify_layout(_sample(stream, n_frames, config, gaps), config, files[0])
-    info = RecordingInfo(
-        name=files[0].stem,
-        config=config,
-        layout=_settle(layout, verdict, config, files[0]),
-        n_frames=n_frames,
-        paths=files,
-        gaps=gaps,
-        trailing_bytes=trailing,
-        evidence=_size_evidence(len(stream), n_frames, trailing) | verdict.evidence,
-    )
-    return FileRecording(stream, info)
 
 
 def _gaps(first: Path, n_bytes: int) -> tuple[Gap, ...]:
-    """The stretches that the recording's sidecar lists as lost."""
-    sidecar = Sidecar.path_for(first)
-    if not sidecar.is_file():
+    """The stretches that the recording's sidecar lists as lost, or knows nothing about."""
+    path = Sidecar.path_for(first)
+    if not path.is_file():
         return ()
-    lost = read_sidecar(sidecar).lost
-    for start, length in lost:
-        if start < 0 or length <= 0 or start + length > n_bytes:
+    sidecar = read_sidecar(path)
+    live = sidecar.live
+    broke_off = live is not None and not live.complete
+    gaps = []
+    for start, length in sorted(sidecar.lost):
+        if start < 0 or length <= 0 or (start + length > n_bytes and not broke_off):
             raise ConfigError(
                 "a lost stretch lies outside the recording",
-                where=sidecar,
+                where=path,
                 got=f"lost = ({start}, {length})",
                 expected=f"inside 0 to {n_bytes} bytes",
             )
-    return tuple(Gap(start, length, "listed in the sidecar") for start, length in sorted(lost))
+        gaps.append(Gap(start, length, "listed in the sidecar"))
+    if live is not None and broke_off and live.n_bytes < n_bytes:
+        log.warning("%s: the recording broke off; its last bytes count as lost", first)
+        gaps.append(Gap(live.n_bytes, n_bytes - live.n_bytes, "written as the recording broke off"))
+    return tuple(gaps)
 
 
 def _sample(
-    stream: ByteStream, n_frames: int, config: RadarConfig, gaps: tuple[Gap, ...]
+    stream: PayloadStream, n_frames: int, config: RadarConfig, gaps: tuple[Gap, ...]
 ) -> np.ndarray:
     """Some received chirps from all over the recording, int16 (n, words_per_chirp)."""
     indices = np.unique(np.linspace(0, n_frames - 1, _SAMPLE_FRAMES).astype(int))
     per_frame = min(config.n_chirps, max(1, _SAMPLE_CHIRPS // len(indices)))
+    lost = _Lost(gaps)
     chirps = []
     for index in indices:
-        words = stream.words(int(index) * config.frame_bytes, per_frame * config.words_per_chirp)
-        valid = _valid_chirps(int(index), config, gaps)[:per_frame]
-        chirps.append(words.reshape(per_frame, -1)[valid])
+        frame = _read_frame(stream, int(index), lost, config, "")
+        chirps.append(frame.words[:per_frame][frame.valid[:per_frame]])
     return np.concatenate(chirps)
 
 
-def _settle(layout: str | None, verdict: LayoutVerdict, config: RadarConfig, where: Path) -> str:
-    """The layout to read with: the one given, or the configuration's if it can be right."""
+def _settle(layout: str | None, natural: str, verdict: LayoutVerdict, where: Path) -> str:
+    """The layout to read with: the one given, or the natural one if it can be right."""
     if layout is None:
-        verdict.check(default_layout(config), where)
-        return default_layout(config)
+        verdict.check(natural, where)
+        return natural
     if verdict.contradicts(layout):
         log.warning(
             "%s: read as %s as demanded, though it looks like %s", where, layout, verdict.layout
@@ -199,125 +293,3 @@ def _settle(layout: str | None, verdict: LayoutVerdict, config: RadarConfig, whe
 def _size_evidence(n_bytes: int, n_frames: int, trailing: int) -> dict[str, str]:
     rest = f", {trailing} bytes left over" if trailing else ", none left over"
     return {"size": f"{n_bytes} bytes are {n_frames} whole frames{rest}"}
-
-
-class RecordingWriter:
-    """Write frames to a .bin file that appears, complete, when the writer is closed.
-
-    Parameters
-    ----------
-    path : the file; until it is closed the bytes are in `<path>.part`
-    config : waveform and raw format
-    layout : word order of the frames; the configuration's by default
-
-    Attributes
-    ----------
-    lost : (start byte, number of bytes) of the chirps that were not received, for the sidecar
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> radar = RadarConfig(n_samples=2, rx_mask=1, n_loops=1)
-    >>> path = Path(tempfile.mkdtemp()) / "walk.bin"
-    >>> with RecordingWriter(path, radar) as writer:
-    ...     writer.write(np.array([[1, 2, 3, 4]], np.int16))
-    >>> path.read_bytes().hex()
-    '0100020003000400'
-    """
-
-    def __init__(self, path: Path, config: RadarConfig, layout: str | None = None) -> None:
-        self.path, self.config = Path(path), config
-        self.layout = layout or default_layout(config)
-        word_order(self.layout, config)
-        self._part = self.path.with_name(self.path.name + ".part")
-        self._file = self._part.open("wb")
-        self._n_frames = 0
-        self._lost: list[tuple[int, int]] = []
-
-    @property
-    def lost(self) -> tuple[tuple[int, int], ...]:
-        """Stretches of the stream that hold zeros because nothing was received."""
-        return tuple(self._lost)
-
-    def write(self, frame: AdcFrame | np.ndarray) -> None:
-        """Append a frame.
-
-        Parameters
-        ----------
-        frame : an `AdcFrame`, whose invalid chirps, and the frames missing before it, are
-            written as zeros and listed in `lost`; or int16 words (n_chirps, words_per_chirp)
-
-        Raises
-        ------
-        LayoutError
-            Other layout, shape or type, or a frame that comes out of order.
-        """
-        if isinstance(frame, np.ndarray):
-            self._append(frame)
-            return
-        if frame.layout != self.layout or frame.index < self._n_frames:
-            raise LayoutError(
-                "this frame does not continue the recording",
-                where=self.path,
-                got=f"frame {frame.index} in {frame.layout}",
-                expected=f"frame {self._n_frames} or later in {self.layout}",
-            )
-        missing = frame.index - self._n_frames
-        if missing:
-            self._mark_lost(
-                self._n_frames * self.config.frame_bytes, missing * self.config.frame_bytes
-            )
-        for _ in range(missing):
-            self._append(np.zeros_like(frame.words))
-        start, chirp_bytes = (
-            self._n_frames * self.config.frame_bytes,
-            2 * self.config.words_per_chirp,
-        )
-        for chirp in np.flatnonzero(~frame.valid):
-            self._mark_lost(start + int(chirp) * chirp_bytes, chirp_bytes)
-        self._append(np.where(frame.valid[:, None], frame.words, np.int16(0)))
-
-    def _append(self, words: np.ndarray) -> None:
-        shape = (self.config.n_chirps, self.config.words_per_chirp)
-        if words.shape != shape or words.dtype != np.int16:
-            raise LayoutError(
-                "these are not the words of one frame",
-                where=self.path,
-                got=f"{words.dtype} {words.shape}",
-                expected=f"int16 {shape}",
-            )
-        self._file.write(np.ascontiguousarray(words, "<i2").tobytes())
-        self._n_frames += 1
-
-    def _mark_lost(self, start: int, n_bytes: int) -> None:
-        if self._lost and sum(self._lost[-1]) == start:
-            start, n_bytes = self._lost[-1][0], self._lost.pop()[1] + n_bytes
-        self._lost.append((start, n_bytes))
-
-    def close(self) -> None:
-        """Put the complete file in its place."""
-        if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._part.replace(self.path)
-
-    def discard(self) -> None:
-        """Throw away what was written."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
-
-    def __enter__(self) -> RecordingWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()

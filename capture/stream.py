@@ -5,16 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from capture.errors import LayoutError
+from capture.types import Gap
 
-_SPLIT = re.compile(r"(.*_Raw)_(\d+)")
+_SPLIT = re.compile(r"(.*_(?:Raw|hdr_0ADC))_(\d+)")
+
+
+class PayloadStream(Protocol):
+    """What the radar sent, as bytes from its first one on."""
+
+    def __len__(self) -> int:
+        """Bytes from the first to the last one known."""
+        ...
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Stretches that were never received, ascending; they read as zeros."""
+        ...
+
+    def words(self, start: int, n_words: int) -> np.ndarray:
+        """`n_words` int16 from byte `start` on."""
+        ...
 
 
 class ByteStream:
     """Several files as one read-only byte stream.
+
+    Bytes are read when they are asked for; nothing is kept, neither memory nor open files.
 
     Parameters
     ----------
@@ -26,42 +47,78 @@ class ByteStream:
         A file cannot be read.
     """
 
+    gaps: tuple[Gap, ...] = ()
+
     def __init__(self, paths: Sequence[Path]) -> None:
-        try:
-            sizes = [path.stat().st_size for path in paths]
-            self._maps = [
-                np.memmap(path, np.uint8, "r") if size else np.zeros(0, np.uint8)
-                for path, size in zip(paths, sizes, strict=True)
-            ]
-        except OSError as failure:
-            raise LayoutError(
-                f"cannot be read: {failure.strerror}", where=failure.filename
-            ) from None
-        self._ends = np.cumsum(sizes)
+        self._paths = tuple(paths)
+        sizes = []
+        for path in paths:
+            try:
+                with path.open("rb") as file:
+                    sizes.append(file.seek(0, 2))
+            except OSError as failure:
+                raise LayoutError(f"cannot be read: {failure.strerror}", where=path) from None
+        self._ends = np.cumsum(sizes, dtype=np.int64)
         self._starts = self._ends - sizes
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def words(self, start: int, n_words: int) -> np.ndarray:
-        """`n_words` little-endian int16 from byte `start` on; a view where one file has them."""
-        stop = start + 2 * n_words
-        parts = [
-            file[max(start - begin, 0) : stop - begin]
-            for file, begin, end in zip(self._maps, self._starts, self._ends, strict=True)
-            if begin < stop and end > start
-        ]
+    def place_of(self, position: int) -> str:
+        """File and byte in it of a stream position, for people."""
+        part = min(int(np.searchsorted(self._ends, position, "right")), len(self._paths) - 1)
+        return f"{self._paths[part]}, byte {position - int(self._starts[part])}"
+
+    def read(self, start: int, n_bytes: int) -> np.ndarray:
+        """`n_bytes` from byte `start` on, uint8.
+
+        Raises
+        ------
+        LayoutError
+            The stream ends before, or a file has shrunk since it was opened.
+        """
+        stop = start + n_bytes
+        parts = []
+        for path, begin, end in zip(self._paths, self._starts, self._ends, strict=True):
+            first, last = max(start, int(begin)), min(stop, int(end))
+            if first < last:
+                parts.append(_read(path, first - int(begin), last - first))
         raw = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
-        return np.require(raw.view(np.ndarray).view("<i2"), np.int16, "A")
+        if len(raw) != n_bytes:
+            raise LayoutError(
+                "the recording ends too early",
+                where=self._paths[-1],
+                got=f"{len(raw)} bytes from byte {start} on",
+                expected=f"{n_bytes} bytes",
+            )
+        return raw
+
+    def words(self, start: int, n_words: int) -> np.ndarray:
+        """`n_words` little-endian int16 from byte `start` on."""
+        return np.asarray(self.read(start, 2 * n_words).view("<i2"), np.int16)
+
+
+def _read(path: Path, start: int, n_bytes: int) -> np.ndarray:
+    try:
+        return np.fromfile(path, np.uint8, n_bytes, offset=start)
+    except OSError as failure:
+        raise LayoutError(f"cannot be read: {failure.strerror}", where=path) from None
 
 
 def in_order(paths: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
-    """The files in stream order: by the number at the end of the stem, `_10` after `_9`."""
+    """The files in stream order: by the number at the end of the stem, `_10` after `_9`.
+
+    Raises
+    ------
+    LayoutError
+        No file, names without different numbers, or a part that is missing, the first included.
+    """
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     files = [Path(path) for path in given]
     if not files:
         raise LayoutError("no file given")
     if len(files) == 1:
+        _refuse_later_part(files[0])
         return tuple(files)
     numbers = [re.search(r"_(\d+)$", path.stem) for path in files]
     order = {int(match[1]): path for match, path in zip(numbers, files, strict=True) if match}
@@ -73,11 +130,23 @@ def in_order(paths: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
         )
     if sorted(order) != list(range(min(order), min(order) + len(order))):
         raise LayoutError("a part of the split recording is missing", got=sorted(order))
+    _refuse_later_part(order[min(order)])
     return tuple(order[number] for number in sorted(order))
 
 
+def _refuse_later_part(first: Path) -> None:
+    match = _SPLIT.fullmatch(first.stem)
+    if match and int(match[2]):
+        raise LayoutError(
+            f"part {match[2]} of a split recording without the parts before it",
+            where=first,
+            expected=f"the recording to start with {match[1]}_0{first.suffix}",
+            remedy="pass all parts; or, if this is a recording of its own, give it another name",
+        )
+
+
 def group_split_files(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
-    """Group `<name>_Raw_<n>.bin` files, the recorders' split parts, into one tuple a recording.
+    """Group `<name>_Raw_<n>.bin` and `<name>_hdr_0ADC_<n>.bin` files into one tuple a recording.
 
     Every other file is a recording of its own. Groups keep the order of their first files; parts
     are in numeric order. That none is missing is checked when they are opened.
