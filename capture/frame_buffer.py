@@ -209,7 +209,7 @@ class FrameWindow:
                 self._close(self._next, end)
             elif self._next < n_passed:
                 opened = (number for number in self._frames if number > self._next)
-                self._skip(min(n_passed, *opened, n_passed))
+                self._skip(min([n_passed, *opened]))
             else:
                 break
         for number in [n for n in self._frames if n < self._next - self._n_kept]:
