@@ -198,7 +198,7 @@ def _n_intact(stream: PayloadStream, config: RadarConfig, first: int) -> int:
     """How many of some chirps of the first frame have the header that they should have."""
     stride = config.stored_chirp_bytes
     n_chirps = min(config.n_chirps, max(0, len(stream) - first) // stride)
-    chosen = np.unique(np.linspace(0, n_chirps - 1, 32).astype(int)) if n_chirps else []
+    chosen = np.unique(np.linspace(0, n_chirps - 1, min(32, n_chirps)).astype(int))
     heads = [stream.words(first + int(k) * stride, 32) for k in chosen]
     return int(intact_headers(np.stack(heads), config).sum()) if heads else 0
 

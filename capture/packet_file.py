@@ -27,7 +27,7 @@ RECORD_BYTES = RECORD_HEADER_BYTES + PAYLOAD_BYTES
 
 log = logging.getLogger(__name__)
 
-_SPAN = PAYLOAD_BYTES << 32  # the sequence number wraps, and its distance to the count with it
+_WRAPS = np.array([0, PAYLOAD_BYTES << 32, -PAYLOAD_BYTES << 32])
 _MAX_BLOCK, _MIN_BLOCK, _LOOK_AHEAD = 2048, 16, 16
 _HEADER = np.dtype([("sequence", "<u4"), ("length", "<u4"), ("low", "<u4"), ("high", "<u2")])
 
@@ -51,9 +51,14 @@ def has_packet_headers(start: np.ndarray) -> bool:
     places = range(0, len(raw) - RECORD_HEADER_BYTES, RECORD_BYTES)
     records = [_Record.at(raw, place) for place in places]
     return any(
-        a is not None and b is not None and a.distance == b.distance and a.count != b.count
+        a is not None and b is not None and a.count != b.count and _agree(a.distance, b.distance)
         for a, b in zip(records, records[1:], strict=False)
     )
+
+
+def _agree(distance: int | np.ndarray, expected: int) -> np.ndarray:
+    """Whether distances are equal, but for a sequence number that wrapped at 2^32."""
+    return np.isin(np.subtract(distance, expected), _WRAPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,12 @@ class _Record:
     @property
     def distance(self) -> int:
         """Byte count less what full packets would have made it."""
-        return (self.count - PAYLOAD_BYTES * self.sequence) % _SPAN
+        return self.count - PAYLOAD_BYTES * self.sequence
 
     @property
     def next_distance(self) -> int:
         """The distance that the record after this one has."""
-        return (self.distance - PAYLOAD_BYTES + self.length) % _SPAN
+        return self.distance - PAYLOAD_BYTES + self.length
 
 
 class PacketStream:
@@ -188,9 +193,11 @@ class _Scan:
         raw = self._file.read(self._place, n_records * RECORD_BYTES).reshape(n_records, -1)
         head = np.ascontiguousarray(raw[:, :RECORD_HEADER_BYTES]).view(_HEADER)[:, 0]
         count = head["low"].astype(np.int64) | head["high"].astype(np.int64) << 32
-        distance = (count - PAYLOAD_BYTES * head["sequence"].astype(np.int64)) % _SPAN
-        regular = (head["length"] == PAYLOAD_BYTES) & (distance == self._distance)
+        distance = count - PAYLOAD_BYTES * head["sequence"].astype(np.int64)
+        regular = (head["length"] == PAYLOAD_BYTES) & _agree(distance, self._distance)
         n_regular = n_records if regular.all() else int(np.argmin(regular))
+        if n_regular:
+            self._distance = int(distance[n_regular - 1])
         self.runs.add(count[:n_regular], self._place)
         self.n_packets += n_regular
         self._place += n_regular * RECORD_BYTES
@@ -210,7 +217,7 @@ class _Scan:
         self.first_damaged = self.first_damaged if self.n_damaged else self._place
         for k in range(1, _LOOK_AHEAD + 1):
             later = self._at(self._place + k * RECORD_BYTES)
-            if later is not None and later.distance == self._distance:
+            if later is not None and _agree(later.distance, self._distance):
                 self.n_damaged += k
                 self._place += k * RECORD_BYTES
                 return
@@ -225,8 +232,8 @@ class _Scan:
         following = self._at(after)
         if following is None:
             at_end = after + RECORD_HEADER_BYTES >= len(self._file)
-            return at_end and record.distance == self._distance
-        return following.distance == record.next_distance
+            return at_end and bool(_agree(record.distance, self._distance))
+        return bool(_agree(following.distance, record.next_distance))
 
     def _lost_track(self) -> None:
         raise LayoutError(
