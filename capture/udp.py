@@ -115,6 +115,7 @@ class UdpReceiver:
         self._n_drops: int | None = None
         self._arrived = threading.Event()
         self._stopped = threading.Event()
+        self._closing = threading.Lock()
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._receive, name="radarid-receive", daemon=True)
         self._cleanup = ExitStack()
@@ -137,18 +138,21 @@ class UdpReceiver:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._socket.fileno() >= 0:
-            self._n_drops = kernel_drops(self._socket)
-            self._socket.close()
+        with self._closing:
+            if self._socket.fileno() >= 0:
+                self._n_drops = kernel_drops(self._socket)
+                self._socket.close()
         self._cleanup.close()
 
     @property
     def stats(self) -> ReceiverStats:
         """Counters so far."""
-        is_open = self._socket.fileno() >= 0
+        with self._closing:
+            if self._socket.fileno() >= 0:
+                self._n_drops = kernel_drops(self._socket)
         return ReceiverStats(
             n_received=self._n_received,
-            n_kernel_drops=kernel_drops(self._socket) if is_open else self._n_drops,
+            n_kernel_drops=self._n_drops,
             n_foreign=self._n_foreign,
             buffer_bytes=self._buffer_bytes,
             remedy=self._remedy,
