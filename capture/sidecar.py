@@ -44,7 +44,8 @@ class Sidecar:
     take : name of the walk within the session; recordings that share one never part in a split
     radar : file name of the radar configuration, relative to the sidecar
     camera : file name of the camera stream (video file or image folder), relative to the sidecar
-    camera_offset_s : camera time zero on the radar's clock, seconds
+    camera_offset_s : time of the camera's first picture on the radar's clock, seconds; None when
+        it is not known
     lost : (start byte, number of bytes) stretches of the payload that were never received
     made_by : program and version that wrote the recording
     live : how the live recording went; None for other recordings
@@ -55,7 +56,7 @@ class Sidecar:
     take: str | None = None
     radar: str | None = None
     camera: str | None = None
-    camera_offset_s: float = 0.0
+    camera_offset_s: float | None = None
     lost: tuple[tuple[int, int], ...] = ()
     made_by: str = ""
     live: LiveFacts | None = None

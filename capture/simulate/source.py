@@ -211,7 +211,7 @@ class SimulatedRecording:
         Parameters
         ----------
         folder : made if missing; one radar configuration serves all recordings in it
-        camera : file name of the camera stream to be named in the sidecar
+        camera : file name of the camera stream, which starts with the walk, for the sidecar
 
         Returns
         -------
@@ -227,7 +227,10 @@ class SimulatedRecording:
         with RecordingWriter(path, self.config, self.layout) as writer:
             for frame in self:
                 writer.write(frame)
-        sidecar = dataclasses.replace(self.sidecar, radar=RADAR_FILE, camera=camera)
+        offset_s = None if camera is None else 0.0
+        sidecar = dataclasses.replace(
+            self.sidecar, radar=RADAR_FILE, camera=camera, camera_offset_s=offset_s
+        )
         write_sidecar(Sidecar.path_for(path), sidecar)
         write_truth(Truth.path_for(path), self.truth())
         return path, Sidecar.path_for(path), Truth.path_for(path)

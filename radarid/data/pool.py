@@ -27,7 +27,18 @@ def set_up_worker() -> None:
     Numerical libraries read the number of threads when they are loaded, which is after this.
     """
     os.environ.update(dict.fromkeys(_THREADS, "1"))
+    bound_memory()
     threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def bound_memory() -> None:
+    """Let torch keep few compiled convolutions; must come before the first one is computed.
+
+    The face detector meets another number of candidates in every batch, and oneDNN keeps a
+    convolution for each of the last 1024 shapes: 8 MB a batch, until 1.5 GB are gone. With 32
+    the process stays below 0.5 GB, at the same speed.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 
 
 def _die_with_parent() -> None:

@@ -1,97 +1,33 @@
-"""Ingest: walkers of known path through real files into the store, with kills and bad files."""
+"""Ingest: walkers of known path through real files into the store, with bad files among them."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import h5py
 import numpy as np
-import psutil
 import pytest
 from typer.testing import CliRunner
+from walk_files import DSP, N_FRAMES, RADAR, content, recordings, write_three, write_walk
 
-from capture.config import C_MPS, RadarConfig
-from capture.faces import FaceCrop
-from capture.file import RecordingWriter
-from capture.layouts import default_layout, encode
 from capture.schema import write_toml
 from capture.sidecar import Sidecar, write_sidecar
 from capture.types import AdcFrame
 from radarid.cli import app
 from radarid.data import ingest as module
-from radarid.data.ingest import IngestParams, ingest
+from radarid.data.ingest import ingest
 from radarid.data.manifest import FactFinder
-from radarid.data.process import FrameCount, sharpest
-from radarid.data.sources import RawFiles, raw_files
+from radarid.data.process import FrameCount
+from radarid.data.sources import raw_files
 from radarid.data.store import GaitStore
-from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
-
-RADAR = RadarConfig(n_samples=64, rx_mask=1, n_loops=64, frame_period_s=20e-3)
-DSP = DspParams(clip_s=0.5, hop_s=0.25, image_size=32, window_chirps=32)
-N_FRAMES = 60
-PERIOD_S = N_FRAMES * RADAR.frame_period_s  # 1.2 s: clips start at 0, 0.25, 0.5 s
-
-
-def walk_words(radar: RadarConfig, start_m: float, speed_mps: float, seed: int) -> np.ndarray:
-    """int16 words (n_frames, n_chirps, words): a point that walks, by the FMCW beat equation."""
-    chirp_s = np.arange(N_FRAMES)[:, None] * radar.frame_period_s + radar.chirp_start_s
-    range_m = start_m + speed_mps * chirp_s[..., None]
-    fast_s = np.arange(radar.n_samples) / radar.sample_rate_hz
-    beat_hz = 2 * radar.slope_hz_per_s * range_m / C_MPS
-    phase = 2 * np.pi * beat_hz * fast_s + 4 * np.pi * range_m / radar.wavelength_m
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((*phase.shape, 2)) @ (10, 10j)
-    samples = (1000 * np.exp(1j * phase) + noise).astype(np.complex64)[:, :, None]
-    return np.stack([encode(frame, default_layout(radar), radar) for frame in samples])
-
-
-def write_walk(
-    folder: Path, name: str, start_m: float = 2.0, speed_mps: float = 1.3, seed: int = 0,
-    radar: RadarConfig = RADAR, **facts: object,
-) -> Path:  # fmt: skip
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.bin"
-    with RecordingWriter(path, radar) as writer:
-        for words in walk_words(radar, start_m, speed_mps, seed):
-            writer.write(words)
-    write_toml(folder / f"{name}.toml", radar)
-    known = {"subject": "anna", "session": "day1", "take": name} | facts
-    write_sidecar(Sidecar.path_for(path), Sidecar(**known))  # type: ignore[arg-type]
-    return path
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
-    write_walk(folder, "w1")
-    write_walk(folder, "w2", 4.0, -1.0, 1, subject="bob")
-    write_walk(folder, "w3", 3.0, 1.0, 2, session="day2")
-    return folder
-
-
-def recordings(folder: Path, *names: str) -> list[RawFiles]:
-    return raw_files([folder / f"{name}.bin" for name in names], FactFinder())
-
-
-def content(path: Path) -> dict[str, object]:
-    """Everything in a store but the times of its making."""
-    with h5py.File(path) as file:
-        found = {name: file.attrs[name].tolist() if isinstance(file.attrs[name], np.ndarray)
-                 else file.attrs[name] for name in file.attrs}
-        file.visititems(lambda name, item: found.__setitem__(name, item[()].tolist())
-                        if isinstance(item, h5py.Dataset) else None)
-    found.pop("history")
-    found.pop("recordings/history")
-    return found
+    return write_three(tmp_path_factory.mktemp("raw"))
 
 
 @pytest.fixture(scope="module")
@@ -259,214 +195,6 @@ def test_losses_are_counted_and_told(tmp_path: Path) -> None:
     assert np.allclose(table.valid_fraction, valid.mean(axis=1))
     assert 0.5 in table.start_s.tolist()
     assert table.valid_fraction[table.start_s == 0.5] == 1
-
-
-# -- interruptions --------------------------------------------------------------------------
-
-
-def test_an_interrupted_run_goes_on_where_it_stopped(
-    whole: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "gait.h5"
-    worked: list[str] = []
-    original = module.process
-
-    def stop_at_w2(recording: RawFiles, *rest: object) -> object:
-        worked.append(recording.name)
-        if worked == ["w1", "w2"]:
-            raise KeyboardInterrupt
-        return original(recording, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "process", stop_at_w2)
-    with pytest.raises(KeyboardInterrupt):
-        ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
-    assert not out.exists()
-    report = ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
-    assert worked == ["w1", "w2", "w2", "w3"]
-    assert [o.status for o in report.outcomes] == ["done"] * 3
-    assert content(out) == content(whole)
-    assert [p.name for p in tmp_path.iterdir()] == ["gait.h5"]
-
-
-@pytest.mark.parametrize("moment", ["absorb", "fsync", "replace"])
-def test_a_run_stopped_while_writing_leaves_the_old_store(
-    moment: str, whole: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "gait.h5"
-    ingest(recordings(raw, "w1"), out, DSP)
-    before = content(out)
-    n_calls = 0
-
-    def stop(*_: object) -> None:
-        nonlocal n_calls
-        n_calls += 1
-        raise KeyboardInterrupt
-
-    targets = {"absorb": (GaitStore, "absorb"), "fsync": (os, "fsync")}
-    if moment == "replace":
-        replace = Path.replace
-        monkeypatch.setattr(
-            Path, "replace", lambda a, b: stop() if b == out else replace(a, b)
-        )
-    else:
-        monkeypatch.setattr(*targets[moment], stop)
-    with pytest.raises(KeyboardInterrupt):
-        ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
-    assert n_calls == 1
-    assert content(out) == before
-    monkeypatch.undo()
-    monkeypatch.setattr(module, "process", None)  # the parts are enough
-    ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
-    assert content(out) == content(whole)
-    assert [p.name for p in tmp_path.iterdir()] == ["gait.h5"]
-
-
-KILLED = """
-import sys, time, dataclasses
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from unit import test_ingest as t
-original = t.module.process
-def hang(recording, *rest):
-    if recording.name == "w3":
-        Path({marker!r}).touch()
-        time.sleep(600)
-    return original(recording, *rest)
-t.module.process = hang
-t.ingest(t.recordings(Path({raw!r}), "w1", "w2", "w3"), Path({out!r}), t.DSP)
-"""
-
-
-def test_a_killed_process_loses_nothing_that_was_finished(
-    whole: Path, raw: Path, tmp_path: Path
-) -> None:
-    out, marker = tmp_path / "gait.h5", tmp_path / "hanging"
-    tests = str(Path(__file__).parents[1])
-    code = KILLED.format(tests=tests, marker=str(marker), raw=str(raw), out=str(out))
-    victim = subprocess.Popen([sys.executable, "-c", code])
-    while not marker.exists():
-        assert victim.poll() is None
-        time.sleep(0.05)
-    os.kill(victim.pid, signal.SIGKILL)
-    victim.wait()
-    marker.unlink()
-    parts = tmp_path / "gait.h5.parts"
-    assert len(list(parts.glob("*.h5"))) == 2
-    assert all(p.stat().st_mode & 0o077 == 0 for p in (parts, *parts.iterdir()))
-    ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
-    assert content(out) == content(whole)
-
-
-ORPHANS = """
-import os, sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from unit import test_ingest as t
-from radarid.data.pool import Workers
-with Workers(2) as workers:
-    list(workers.map(t.tell_and_wait, [{folder!r}] * 2))
-"""
-
-
-def tell_and_wait(folder: str) -> None:
-    (Path(folder) / str(os.getpid())).touch()
-    time.sleep(600)
-
-
-def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
-    tests = str(Path(__file__).parents[1])
-    code = ORPHANS.format(tests=tests, folder=str(tmp_path))
-    parent = subprocess.Popen([sys.executable, "-c", code])
-    while len(list(tmp_path.iterdir())) < 2:
-        assert parent.poll() is None
-        time.sleep(0.05)
-    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    _, alive = psutil.wait_procs(workers, timeout=60)
-    for worker in alive:
-        worker.kill()
-    assert not alive
-
-
-def test_two_at_once_are_refused(raw: Path, tmp_path: Path) -> None:
-    out = tmp_path / "gait.h5"
-    with (
-        module._locked(tmp_path / "gait.h5.parts"),
-        pytest.raises(StoreError, match="another ingest is writing"),
-    ):
-        ingest(recordings(raw, "w1"), out, DSP)
-    ingest(recordings(raw, "w1"), out, DSP)
-
-
-# -- faces ----------------------------------------------------------------------------------
-
-
-def crop(sharpness: float) -> FaceCrop:
-    image = np.full((160, 160, 3), int(sharpness), np.uint8)
-    return FaceCrop(image, 0.99, (0.0, 0.0, 9.0, 9.0), sharpness)
-
-
-def test_the_sharpest_face_of_each_stretch_is_kept() -> None:
-    faces = [(0.1 * k, crop(value)) for k, value in enumerate([1, 5, 2, 9, 8, 7, 3, 3, 4])]
-    assert [face.sharpness for _, face in sharpest(faces, 3)] == [5, 9, 4]
-    assert sharpest(faces, 9) == faces
-    assert sharpest([], 3) == []
-
-
-@pytest.fixture
-def filmed(tmp_path: Path) -> Path:
-    import cv2
-
-    folder = tmp_path / "raw"
-    write_walk(folder, "w1", camera="film", camera_offset_s=0.25)
-    (folder / "film").mkdir()
-    for k in range(30):
-        cv2.imwrite(str(folder / "film" / f"{k}.png"), np.full((40, 40, 3), k, np.uint8))
-    return folder
-
-
-def test_faces_come_with_the_radar_s_time(
-    filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import capture.faces
-
-    seen: list[int] = []
-
-    def crop_stream(camera: object, *, every_n: int) -> list[tuple[float, FaceCrop]]:
-        seen.append(every_n)
-        pictures = list(camera)[::every_n]  # type: ignore[call-overload]
-        return [(time_s, crop(float(image[0, 0, 0]))) for time_s, image in pictures]
-
-    monkeypatch.setattr(capture.faces, "crop_stream", crop_stream)
-    params = IngestParams(max_faces=5, looks_per_face=2)
-    out = tmp_path / "gait.h5"
-    report = ingest(recordings(filmed, "w1"), out, DSP, params)
-    assert seen == [3]  # 30 pictures, 5 x 2 looks
-    assert (report.done[0].n_faces, report.done[0].warnings) == (5, ())
-    with GaitStore.open(out) as store:
-        faces, crops = store.faces(), store.read_faces(range(5))
-    # pictures 0 3 .. 27 at 10 a second; the later of two is the "sharper": 3 9 15 21 27
-    assert crops[:, 0, 0, 0].tolist() == [3, 9, 15, 21, 27]
-    assert np.allclose(faces.time_s, np.array([0.3, 0.9, 1.5, 2.1, 2.7]) + 0.25)
-    assert set(faces.subject.tolist()) == {"anna"}
-
-
-def test_a_film_without_a_face_is_told_and_a_missing_one_fails(
-    filmed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import capture.faces
-
-    monkeypatch.setattr(capture.faces, "crop_stream", lambda *_, **__: [])
-    report = ingest(recordings(filmed, "w1"), tmp_path / "a.h5", DSP)
-    assert report.done[0].warnings == ("no face was found",)
-    for picture in (filmed / "film").iterdir():
-        picture.unlink()
-    report = ingest(recordings(filmed, "w1"), tmp_path / "b.h5", DSP)
-    assert "no picture in the folder" in report.failed[0].reason
-    blind = IngestParams(faces=False)
-    report = ingest(recordings(filmed, "w1"), tmp_path / "b.h5", DSP, blind)
-    assert report.done[0].warnings == ()
 
 
 # -- the command ----------------------------------------------------------------------------
