@@ -13,6 +13,7 @@ from radarid.dsp import convert, kernels, kernels_lanes
 from radarid.dsp.params import DspParams, Taper
 from radarid.errors import ParameterError
 
+_SAME_SLOPE = 0.01  # moves the farthest bin by less than 1 %
 _TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
 
 
@@ -41,10 +42,12 @@ class RangeStage:
     Raises
     ------
     ParameterError
-        Fewer than three range bins are kept.
+        Fewer than three range bins are kept, or chirps with different slopes, which share no
+        range axis.
     """
 
     def __init__(self, radar: RadarConfig, params: DspParams) -> None:
+        _check_slopes(radar)
         self.radar = radar
         self.n_fft = params.range_fft_length(radar)
         self.bins = convert.kept_bins(radar, self.n_fft, params.min_range_m, params.max_range_m)
@@ -93,16 +96,17 @@ class RangeStage:
         self._check(frame)
         i_index, q_index = self._word_order(frame.layout)
         radar = self.radar
+        frame_words = np.ascontiguousarray(frame.words)  # HSI headers lie between the chirps
         n_bins = self.bins.stop - self.bins.start
         chirps = np.empty((radar.n_chirps, radar.n_rx, n_bins), np.complex64)
         if self._vectors:
             kernels.range_profiles(
-                np.ascontiguousarray(frame.words), self._places, np.int32(16 + self._shift),
+                frame_words, self._places, np.int32(16 + self._shift),
                 self._vector_taper, self._plan, self.bins.start, self._units, self._work, chirps,
             )  # fmt: skip
             return self._by_series(chirps, frame.valid)
         for start in range(0, radar.n_chirps, _TILE_CHIRPS):
-            words = frame.words[start : start + _TILE_CHIRPS]
+            words = frame_words[start : start + _TILE_CHIRPS]
             if self._shift:  # a 12 or 14 bit word's sign moves to the sign bit of the int16
                 words = words << self._shift
             tile = np.empty((len(words), radar.n_rx, radar.n_samples), np.complex64)
@@ -155,3 +159,15 @@ class RangeStage:
                 got=f"words {frame.words.shape}, valid {frame.valid.shape}",
                 expected=f"words {expected}",
             )
+
+
+def _check_slopes(radar: RadarConfig) -> None:
+    slopes = [radar.slope_hz_per_s + chirp.slope_offset_hz_per_s for chirp in radar.chirps]
+    if max(slopes) - min(slopes) > _SAME_SLOPE * max(map(abs, slopes)):
+        raise ParameterError(
+            "chirps of one loop have different slopes, so that their range bins differ",
+            where="chirps",
+            got=", ".join(f"{slope * 1e-12:.5g}" for slope in slopes) + " MHz/us",
+            expected=f"slopes that differ by at most {_SAME_SLOPE:.0%}",
+            remedy="use one slope for all chirps of the loop",
+        )
