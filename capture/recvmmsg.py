@@ -50,7 +50,9 @@ class Slots(Protocol):
         ...
 
 
-class _IoVector(ctypes.Structure):
+class IoVector(ctypes.Structure):
+    """struct iovec."""
+
     _fields_ = [("base", ctypes.c_size_t), ("length", ctypes.c_size_t)]
 
 
@@ -66,7 +68,9 @@ class _Message(ctypes.Structure):
     ]
 
 
-class _SizedMessage(ctypes.Structure):
+class SizedMessage(ctypes.Structure):
+    """struct mmsghdr."""
+
     _fields_ = [("message", _Message), ("size", ctypes.c_uint32)]
 
 
@@ -132,15 +136,15 @@ class MmsgSlots:
         self._data = np.full((n_slots, SLOT_BYTES), 0xFF, np.uint8)
         self._names = np.zeros(n_slots, _NAME)
         self._control = np.zeros(n_slots, np.dtype(_TimeMessage))
-        vectors = np.zeros(n_slots, np.dtype(_IoVector))
-        vectors["base"] = _addresses(self._data)
+        vectors = np.zeros(n_slots, np.dtype(IoVector))
+        vectors["base"] = addresses(self._data)
         vectors["length"] = SLOT_BYTES
-        self._headers = np.zeros(n_slots, np.dtype(_SizedMessage))
+        self._headers = np.zeros(n_slots, np.dtype(SizedMessage))
         message = self._headers["message"]
-        message["name"], message["control"] = _addresses(self._names), _addresses(self._control)
-        message["vectors"], message["n_vectors"] = _addresses(vectors), 1
+        message["name"], message["control"] = addresses(self._names), addresses(self._control)
+        message["vectors"], message["n_vectors"] = addresses(vectors), 1
         self._vectors = vectors  # kept alive: the headers point to it
-        self._first_header = int(_addresses(self._headers)[0])
+        self._first_header = int(addresses(self._headers)[0])
         self.recycle(0, n_slots)
 
     def receive(self, first: int, stop: int) -> int:
@@ -258,6 +262,6 @@ def _time_ns(control: list[tuple[int, int, bytes]]) -> int:
     return 0
 
 
-def _addresses(rows: np.ndarray) -> np.ndarray:
+def addresses(rows: np.ndarray) -> np.ndarray:
     """Memory address of every row of an array."""
     return rows.ctypes.data + rows.strides[0] * np.arange(len(rows), dtype=np.uintp)
