@@ -68,6 +68,10 @@ class LinkError(CaptureError):
     """A DCA1000, a radar or a network that does not answer as it should."""
 
 
+class RecordError(CaptureError):
+    """A recording that cannot be begun or go on."""
+
+
 class SimulationError(CaptureError):
     """A walker, scene or motion file that cannot be simulated."""
 

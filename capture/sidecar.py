@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from capture.errors import ConfigError
 from capture.schema import config_class, from_mapping, to_mapping
+
+_N_INDENTED = 1000
 
 
 @config_class
@@ -21,12 +24,14 @@ class LiveFacts:
     n_bytes : stored bytes for which `Sidecar.lost` is known; what a file holds beyond it was
         written just before a crash, and counts as lost
     packets : packet counters by name
+    lost_granule_bytes : what `Sidecar.lost` is rounded outwards to; 1 when it is exact
     frame_period_s, clock_residual_s : fitted on the times of arrival; None without a fit
     started_at : UTC time of the first frame, ISO 8601
     """
 
     complete: bool = False
     n_bytes: int = 0
+    lost_granule_bytes: int = 1
     packets: dict[str, int] = field(default_factory=dict)
     frame_period_s: float | None = None
     clock_residual_s: float | None = None
@@ -84,6 +89,31 @@ def read_sidecar(path: Path) -> Sidecar:
     return from_mapping(Sidecar, table, where=path)
 
 
-def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Write a sidecar file."""
-    path.write_text(json.dumps(to_mapping(sidecar), indent=2) + "\n", encoding="utf-8")
+def write_sidecar(path: Path, sidecar: Sidecar, *, durable: bool = False) -> None:
+    """Write a sidecar file; a reader sees the one before or the new one, nothing in between.
+
+    Parameters
+    ----------
+    path : the file
+    sidecar : its content
+    durable : return when it is on the disk, with the names of new files in its folder
+    """
+    is_long = len(sidecar.lost) > _N_INDENTED
+    text = json.dumps(to_mapping(sidecar), indent=None if is_long else 2) + "\n"
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    part.replace(path)
+    if durable and os.name == "posix":
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
