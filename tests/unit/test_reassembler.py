@@ -180,6 +180,35 @@ def test_a_restart_is_seen_when_its_first_packets_are_lost_or_few() -> None:
     assert reassembler.stats.n_late == 2
 
 
+def test_a_restart_with_a_gap_longer_than_the_horizon_keeps_all_that_came() -> None:
+    old = [packet(k) for k in range(1, 301)]
+    frames, reassembler = reassemble([*old, packet(1, 1), *(packet(k, 1) for k in range(8, 16))])
+    # Of the new stream came packets 1 and 8 to 15: its frame 1 (packets 4 to 6) is missing.
+    assert outline(frames)[100:] == [(101, [(1, 3)]), (103, [(0, 1)]), (104, []), (105, [])]
+    assert reassembler.stats.n_stray == 0
+
+
+def test_two_restarts_in_a_row_are_not_mixed() -> None:
+    order = [(k, 0) for k in range(1, 101)] + [(k, 1) for k in range(1, 6)]
+    order += [(k, 2) for k in range(1, 10)]
+    frames, reassembler = reassemble([packet(k, stream) for k, stream in order])
+    assert outline(frames)[33:] == [(33, [(1, 3)]), (35, []), (36, []), (37, [])]
+    for frame, first in zip(frames[34:], (1, 4, 7), strict=True):
+        assert frame.data.tobytes() == b"".join(payload(first + k, 2) for k in range(3))
+    assert reassembler.stats.n_late == 5
+
+
+def test_a_restart_that_comes_back_ahead_of_the_old_stream_is_a_restart() -> None:
+    # Packet 1 has other bytes than before. Packet 15 falls so far behind packet 25 that both are
+    # dropped, but what was learnt from packet 1 stays: 15 to 22 do not go on with the old 10.
+    old = [packet(k) for k in range(1, 11)]
+    frames, _ = reassemble([*old, *(packet(k, 1) for k in (1, 25, *range(15, 23)))])
+    assert outline(frames)[3:] == [
+        (3, [(1, 3)]), (5, [(0, 2)]), (6, []), (7, []), (8, [(1, 3)]),
+    ]
+    assert [f.segment for f in frames] == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_after_a_flush_the_next_stream_is_a_restart() -> None:
     reassembler = Reassembler(FRAME_BYTES)
     assert outline(reassembler.push(PacketBatch.of([packet(k) for k in (1, 2, 3)]))) == [(0, [])]
@@ -248,11 +277,23 @@ def test_the_stream_goes_on_behind_a_short_packet_even_when_they_are_swapped() -
     short = compose(2, P, payload(2, size=1000))
     rest = [compose(k, P + 1000 + (k - 3) * P, payload(k)) for k in (3, 4)]
     true = (payload(1) + payload(2, size=1000) + payload(3) + payload(4))[:FRAME_BYTES]
-    for order in ([short, *rest], [rest[0], short, rest[1]], [*rest, short]):
-        frames, reassembler = reassemble([packet(1), *order])
+    full = packet(1)
+    for order in (
+        [full, short, *rest],
+        [full, rest[0], short, rest[1]],
+        [full, *rest, short],
+        [rest[0], full, short, rest[1]],
+    ):
+        frames, reassembler = reassemble(order)
         assert frames[0].lost == ()
         assert frames[0].data.tobytes() == true
         assert reassembler.stats.n_used == 4
+
+
+def test_a_packet_that_lost_its_tail_does_not_fill_a_gap() -> None:
+    frames, reassembler = reassemble([packet(1), packet(3), packet(2, size=100), packet(4)])
+    assert outline(frames)[0] == (0, [(1, 2)])
+    assert reassembler.stats.n_stray == 1
 
 
 def test_both_counters_wrap() -> None:
@@ -288,6 +329,17 @@ def test_frames_of_the_paper_are_not_whole_packets() -> None:
     assert np.array_equal(frames[1].data[1408:], stream[frame_bytes + 1408 : 2 * frame_bytes])
     assert np.array_equal(frames[2].data, stream[2 * frame_bytes :])
     assert reassembler.stats.lost_bytes == P
+
+
+def test_a_packet_late_for_one_frame_still_fills_the_next() -> None:
+    frame_bytes = 3 * P + 100  # packet 4 holds 100 bytes of frame 0, the rest is of frame 1
+    reassembler = Reassembler(frame_bytes)
+    frames = reassembler.push(PacketBatch.of([packet(k) for k in (1, 2, 3, 5, 6, 7)]))
+    assert [(f.index, f.lost) for f in frames] == [(0, ((3 * P, frame_bytes),))]
+    frames += reassembler.push(PacketBatch.of([packet(k) for k in (4, 8)]))
+    assert [(f.index, f.lost) for f in frames[1:]] == [(1, ())]
+    assert not frames[0].data[3 * P :].any()
+    assert frames[1].data[: P - 100].tobytes() == payload(4)[100:]
 
 
 def test_a_jump_over_terabytes_takes_no_memory_and_no_time() -> None:
