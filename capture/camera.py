@@ -1,13 +1,13 @@
-"""Camera pictures with their times: video files, image folders, live cameras. The door to OpenCV.
+"""Camera pictures with their times: video files, image folders, live cameras. A door to OpenCV.
 
-Times are seconds of the camera's own clock, counted from the first picture.
+Times are seconds counted from the first picture. Where they are known by the clock on the wall,
+`CameraInfo.started_at_s` says when that picture was taken.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from capture.camera_times import CameraTimes, folder_times, read_times, times_beside
 from capture.errors import CameraError
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,11 @@ class CameraInfo:
 
     Attributes
     ----------
-    name : file or folder name, or "camera 0"
+    name : file or folder name, "camera 0", or URL without its password
     fps : pictures per second (nominal); 0 when a live camera does not tell
     width, height : of the first picture, pixels
     n_images : number of pictures, or None when unknown (a live camera)
+    started_at_s : when the first picture was taken, seconds since 1970 (UTC); None when unknown
     """
 
     name: str
@@ -43,6 +45,7 @@ class CameraInfo:
     width: int
     height: int
     n_images: int | None
+    started_at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +67,31 @@ def open_camera(source: Path | str | int, fps: float | None = None) -> Camera:
 
     Parameters
     ----------
-    source : path, or number of a camera of this machine
+    source : path, number of a camera of this machine, or URL (rtsp://, http://, ...)
         Pictures of a folder are taken in natural order of their names (img2 before img10).
+        Live cameras: see `capture.camera_live`.
     fps : float > 0, pictures per second, optional
-        Times of the pictures are k / fps. Without it a video's own time stamps count, a folder is
-        read at 10 pictures per second, and a live camera by the clock of this machine.
+        Times of the pictures are k / fps. Without it a table of times beside the video or in the
+        folder counts (see `capture.camera_times`), or else a video's own time stamps, or the times
+        in the names of a folder's pictures, or 10 pictures per second; for a live camera the times
+        of arrival.
 
     Raises
     ------
     CameraError
         Nothing there, not readable, or no picture in it. Also while iterating: a picture of a
-        folder that cannot be read, or a video whose own times do not increase.
+        folder that cannot be read, a video whose own times do not increase, or a live camera that
+        is gone.
     """
     if fps is not None and not fps > 0:
         raise CameraError("'fps' must be positive", where=source, got=fps)
-    if isinstance(source, int):
-        return _open_live(source, fps)
+    if isinstance(source, int) or "://" in str(source):
+        from capture.camera_live import open_live  # which needs this module
+
+        return open_live(source if isinstance(source, int) else str(source), fps)
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path, fps or DEFAULT_FOLDER_FPS)
+        return _open_folder(path, fps)
     if path.is_file():
         return _open_video(path, fps)
     raise CameraError("no such video file or image folder", where=path)
@@ -184,19 +193,26 @@ def _open_writer(path: Path, image: np.ndarray, fps: float) -> cv2.VideoWriter:
     return writer
 
 
-def _open_folder(folder: Path, fps: float) -> Camera:
+def _open_folder(folder: Path, fps: float | None) -> Camera:
     files = image_files(folder)
     if not files:
         raise CameraError(
             "no picture in the folder", where=folder, expected=f"files {', '.join(IMAGE_SUFFIXES)}"
         )
+    times = None if fps else folder_times(folder, files)
+    if times is None:
+        time_s, started_at_s = np.arange(len(files)) / (fps or DEFAULT_FOLDER_FPS), None
+    else:
+        time_s, started_at_s = times.time_s, times.started_at_s
 
     def images() -> TimedImages:
-        for index, path in enumerate(files):
-            yield index / fps, read_image(path)
+        for second, path in zip(time_s.tolist(), files, strict=True):
+            yield second, read_image(path)
 
     height, width = read_image(files[0]).shape[:2]
-    return Camera(CameraInfo(folder.name, fps, width, height, len(files)), images)
+    rate = (len(files) - 1) / time_s[-1] if len(files) > 1 else fps or DEFAULT_FOLDER_FPS
+    info = CameraInfo(folder.name, float(rate), width, height, len(files), started_at_s)
+    return Camera(info, images)
 
 
 def _open_video(path: Path, fps: float | None) -> Camera:
@@ -207,29 +223,44 @@ def _open_video(path: Path, fps: float | None) -> Camera:
     capture.release()
     if not readable:
         raise CameraError("no picture in the video", where=path)
+    table = None if fps else times_beside(path)
+    times = read_times(table) if table else None
 
     def images() -> TimedImages:
         capture = _start(path)
         try:
-            yield from _video_images(capture, path, fps, announced)
+            pictures = _video_images(capture, path, fps if times is None else 1.0, announced)
+            yield from pictures if times is None else _at_times(pictures, times, path)
         finally:
             capture.release()
 
     height, width = image.shape[:2]
     n_images = announced if announced > 0 else None
-    return Camera(CameraInfo(path.name, fps or nominal_fps, width, height, n_images), images)
+    started_at_s = times.started_at_s if times else None
+    return Camera(
+        CameraInfo(path.name, fps or nominal_fps, width, height, n_images, started_at_s), images
+    )
 
 
-def _start(source: Path | int) -> cv2.VideoCapture:
-    if isinstance(source, int):
-        capture = cv2.VideoCapture(source)
-        name = f"camera {source}"
-    else:
-        capture = cv2.VideoCapture(str(source), cv2.CAP_ANY)
-        name = str(source)
+def _at_times(pictures: TimedImages, times: CameraTimes, path: Path) -> TimedImages:
+    """Give pictures the times of a table, in order; what one of them has too many is left out."""
+    n_images = 0
+    for _, image in pictures:
+        if n_images == len(times.time_s):
+            log.warning("%s: has more pictures than times (%d), the others are left out", path,
+                        n_images)  # fmt: skip
+            return
+        yield float(times.time_s[n_images]), image
+        n_images += 1
+    if n_images < len(times.time_s):
+        log.warning("%s: %d pictures, but %d times", path, n_images, len(times.time_s))
+
+
+def _start(path: Path) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_ANY)
     if not capture.isOpened():
         raise CameraError(
-            "cannot be opened as a video", where=name,
+            "cannot be opened as a video", where=path,
             remedy="check that it is complete, or give a folder of pictures",
         )
     return capture
@@ -257,29 +288,3 @@ def _video_images(
         index += 1
     if index < announced:
         log.warning("%s: only %d of %d announced pictures could be read", path, index, announced)
-
-
-def _open_live(number: int, fps: float | None) -> Camera:
-    capture = _start(number)
-    readable, image = capture.read()
-    if not readable:
-        capture.release()
-        raise CameraError("the camera delivers no picture", where=f"camera {number}")
-
-    def images() -> TimedImages:
-        start_s = time.monotonic()
-        index = 0
-        try:
-            while True:
-                readable, image = capture.read()
-                now_s = time.monotonic() - start_s
-                if not readable:
-                    raise CameraError("the camera stopped", where=f"camera {number}")
-                yield (index / fps if fps else now_s), cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-                index += 1
-        finally:
-            capture.release()
-
-    height, width = image.shape[:2]
-    rate = fps or capture.get(cv2.CAP_PROP_FPS)
-    return Camera(CameraInfo(f"camera {number}", rate, width, height, None), images)

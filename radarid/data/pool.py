@@ -34,9 +34,9 @@ def set_up_worker() -> None:
 def bound_memory() -> None:
     """Let torch keep few compiled convolutions; must come before the first one is computed.
 
-    The face detector meets another number of candidates in every batch, and oneDNN keeps a
-    convolution for each of the last 1024 shapes: 8 MB a batch, until 1.5 GB are gone. With 32
-    the process stays below 0.5 GB, at the same speed.
+    The face detector meets another number of candidates in every batch, and oneDNN keeps one for
+    each of the last 1024 shapes, all over the heap, which then cannot shrink: 8 MB a batch, up to
+    1.5 GB. With 32 a process stays at 0.5 GB, at the same speed.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
 

@@ -15,7 +15,7 @@ SHARED = {"radarid", "radarid.config", "radarid.errors", "radarid.seeding", "rad
 DOORS = {
     "numba": ("radarid/dsp/kernels", "capture/simulate/synthesis.py"),
     "h5py": ("radarid/data/store",),
-    "cv2": ("capture/camera.py", "radarid/learn/facenet_graph.py"),
+    "cv2": ("capture/camera.py", "capture/camera_live.py", "radarid/learn/facenet_graph.py"),
     "facenet_pytorch": ("capture/faces.py", "radarid/learn/teacher.py"),
     "mmwave": ("capture/vendor.py",),
     "pymmWave": ("capture/vendor.py",),
