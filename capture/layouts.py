@@ -117,9 +117,12 @@ def _table(layout: str, config: RadarConfig) -> Layout:
             got=f"n_lanes = {config.n_lanes}, adc_format = {config.adc_format}",
             expected=f"one of {', '.join(possible)}",
         )
-    if "p" in LAYOUTS[layout].loops and config.n_samples % 2:
+    if LAYOUTS[layout].n_lanes == 2 and config.is_complex and config.n_samples % 2:
         raise LayoutError(
-            f"layout '{layout}' stores samples in pairs", got=f"n_samples = {config.n_samples}"
+            "two lanes carry complex samples in pairs, one on each",
+            where=f"layout '{layout}'",
+            got=f"n_samples = {config.n_samples}",
+            expected="an even number",
         )
     return LAYOUTS[layout]
 

@@ -110,7 +110,7 @@ def test_refusals_say_why() -> None:
         decode(words, "IQQI", radar())
     with pytest.raises(LayoutError, match="'four-lane' does not belong to this radar"):
         decode(words, "four-lane", radar())
-    with pytest.raises(LayoutError, match="in pairs; got n_samples = 5"):
+    with pytest.raises(LayoutError, match="in pairs, one on each; got n_samples = 5"):
         word_order("IIQQ", radar(n_samples=5))
     with pytest.raises(LayoutError, match=r"got int16 \(1, 16\); expected int16 \(n_chirps, 32"):
         decode(words, "IIQQ", radar(n_samples=8))
