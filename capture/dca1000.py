@@ -5,13 +5,16 @@ stretches out. It opens no socket and reads no clock, so that a test can feed it
 
 A packet is placed only when its two counters agree to the byte with those of the stream, and it
 lies at most a horizon ahead; one that fills a gap is placed once the stream goes on. What fits
-nowhere waits in limbo: `resync_packets` of such packets that agree with
-each other, while the stream itself does not go on, are a stream that jumped or began anew; those
-that stay alone are dropped when the stream goes on. A packet that brings other bytes than the ones
-at its place is evidence of a restart: then nothing is placed until the packets in limbo settle it.
+nowhere waits in limbo: `resync_packets` of such packets that agree with each other, while the
+stream itself does not go on, are a stream that jumped or began anew; those that stay alone are
+dropped when the stream goes on. A packet that brings other bytes than the ones at its place is
+evidence of a restart: then nothing is placed until the packets in limbo settle it.
 
-What no receiver can see from the counters: a restart of which every packet up to the point
-reached before is lost. It looks like a stream that goes on.
+What no receiver can see from the counters: a restart of which all packets are lost up to the
+point that the old stream had reached, or into gaps of frames still open. It looks like a stream
+that goes on. Only a restart within the first few packets of a stream can come to that. And
+`resync_packets` packets in a row that are all older than the frames remembered are taken for a
+restart, as nothing tells them from one.
 """
 
 from __future__ import annotations
