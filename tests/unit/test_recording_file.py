@@ -90,27 +90,6 @@ def test_split_parts_are_grouped_and_other_files_stay_alone(tmp_path: Path) -> N
     assert groups[1][-1].name == "walk_Raw_10.bin"
 
 
-@pytest.mark.slow
-def test_the_recorders_own_seam_falls_inside_a_chirp(tmp_path: Path) -> None:
-    # Files are cut at floor(2^30 / 1456) 1456 = 1 073 741 760 B. With the paper's 942 080 B per
-    # frame that is frame 1139, 712 640 B in: chirp 173, 4032 of its 4096 B.
-    seam, paper = 1_073_741_760, RadarConfig(n_frames=1141)
-    assert divmod(seam, paper.frame_bytes) == (1139, 712_640)
-    words = np.random.default_rng(3).integers(-99, 99, (230, 2048)).astype(np.int16)
-    raw, start = words.tobytes(), 1139 * paper.frame_bytes
-    with (tmp_path / "walk_Raw_0.bin").open("wb") as first:
-        first.seek(start)
-        first.write(raw[: seam - start])
-    (tmp_path / "walk_Raw_1.bin").write_bytes(raw[seam - start :] + bytes(paper.frame_bytes))
-    assert (tmp_path / "walk_Raw_0.bin").stat().st_size == seam
-    recording = open_recording(sorted(tmp_path.glob("*.bin")), paper)
-    assert recording.info.n_frames == 1141
-    assert recording.info.trailing_bytes == 0
-    np.testing.assert_array_equal(recording.frame(1139).words, words)
-    assert not recording.frame(1140).words.any()
-    assert not recording.frame(1138).words.any()
-
-
 def test_lost_stretches_invalidate_every_chirp_that_they_touch(tmp_path: Path) -> None:
     path = tmp_path / "walk.bin"
     path.write_bytes(frames_of(4).tobytes())
