@@ -64,6 +64,9 @@ class Status(enum.IntFlag):
     PLAYBACK_DONE = 1 << 10
     PLAYBACK_OUT_OF_SEQUENCE = 1 << 11
 
+    def __str__(self) -> str:
+        return "; ".join(explain_status(self))
+
 
 EXPLANATIONS = {
     Status.NO_LVDS_DATA: "no data on the LVDS lanes: the radar is not started, LVDS streaming is "

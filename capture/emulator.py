@@ -45,7 +45,8 @@ class Sent:
     n_turns : packets made so far, sent or not
     n_sent, n_bytes : packets sent, doubles included, and their payload bytes
     n_late, n_copies : packets sent after their turn, and second sendings
-    elapsed_s : from the start of the stream to the last packet
+    elapsed_s : from the start of the stream to the last packet, without the wait before a
+        short one
     """
 
     plan: PacketPlan
@@ -104,6 +105,7 @@ class Emulator:
     Attributes
     ----------
     runs : what each recording sent, the present one last
+    is_recording : set between RECORD_START and RECORD_STOP, also when the stream is over
     radar : the pseudo-terminal, or None
 
     Raises
@@ -136,6 +138,7 @@ class Emulator:
         self._lvds_mode: int | None = None
         self.runs: list[Sent] = []
         self._failure: CaptureError | None = None
+        self.is_recording = threading.Event()
         self._closing, self._halt, self._over = (threading.Event() for _ in range(3))
         self._streamer: threading.Thread | None = None
         with contextlib.ExitStack() as opened:
@@ -247,9 +250,11 @@ class Emulator:
             return self._record()
         elif command == Command.RECORD_STOP:
             self.stop()
+            self.is_recording.clear()
             return 0, Status.RECORD_DONE
         elif command == Command.RESET_FPGA:
             self.stop()
+            self.is_recording.clear()
             self._lvds_mode = None
         elif command not in (Command.RESET_RADAR, Command.ALIVE, Command.CONFIG_EEPROM):
             return 1, None
@@ -258,6 +263,7 @@ class Emulator:
     def _record(self) -> tuple[int, Status | None]:
         if self._lvds_mode is None:
             return 1, None
+        self.is_recording.set()
         if self._lvds_mode != protocol.fpga_settings(self.config)[1]:
             return 0, Status.NO_LVDS_DATA
         self.start()
@@ -289,7 +295,8 @@ class Emulator:
             due_ns = begin_ns + np.ceil(1e9 * due_s[sendings.turns - first]).astype(np.int64)
             n_done = _send_when_due(sender, sizes, due_ns, halt)
             sent.count(sendings, n_done, int(sizes[:n_done].sum()) - HEADER_BYTES * n_done)
-            sent.elapsed_s = (time.monotonic_ns() - begin_ns) / 1e9
+            flush_s = self._flush_s if stop == plan.n_packets and plan.ends_short else 0.0
+            sent.elapsed_s = max((time.monotonic_ns() - begin_ns) / 1e9 - flush_s, late_s)
             sent.n_turns = stop if n_done == len(sendings) else int(sendings.turns[n_done])
             if halt.is_set():
                 return
@@ -319,14 +326,13 @@ class Emulator:
 
         After a stall of this machine the backlog leaves at the board's pace, not at once.
         """
-        sizes = plan.sizes(turns)
         due_s = np.zeros(len(turns))
         if self._speed:
-            made = made_s(plan.starts(turns) + sizes, self.config)
+            made = made_s(plan.starts(turns) + plan.sizes(turns), self.config)
             after_s = max(left_s, self._speed * now_s - _MOST_BEHIND_S)
             due_s = departures_s(made, spacing_s(self._delay_us), after_s)
             left_s, due_s = float(due_s[-1]), due_s / self._speed
-        if sizes[-1] < PAYLOAD_BYTES:
+        if turns[-1] + 1 == plan.n_packets and plan.ends_short:
             due_s[-1] = max(due_s[-1], now_s) + self._flush_s
         return due_s, left_s
 

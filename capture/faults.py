@@ -96,11 +96,10 @@ class PacketPlan:
         return self.restart_after + -(-max(0, self.n_bytes - self.restart_byte) // PAYLOAD_BYTES)
 
     @property
-    def segments(self) -> tuple[tuple[int, int], ...]:
-        """First and last + 1 packet of what lies before and after the restart."""
-        if not self.has_restart:
-            return ((0, self.n_packets),)
-        return (0, self.restart_after), (self.restart_after, self.n_packets)
+    def ends_short(self) -> bool:
+        """Whether the last packet is not full."""
+        last = np.array([self.n_packets - 1])
+        return bool(self.sizes(last)[0] < PAYLOAD_BYTES)
 
     def starts(self, packets: np.ndarray) -> np.ndarray:
         """Stream byte at which each packet's payload begins, int64 array, shape (n,)."""

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol
 
 import serial
+from serial.tools import list_ports
 
 from capture.commands import MISALIGNED
 from capture.errors import LinkError
@@ -68,6 +69,10 @@ class RadarVersion:
             known.get("platform", ""), known.get("mmwave sdk version", ""),
             known.get("device info", ""), fields,
         )  # fmt: skip
+
+    def __str__(self) -> str:
+        sdk = f"mmWave SDK {self.sdk}" if self.sdk else ""
+        return ", ".join(part for part in (self.platform, sdk, self.device) if part)
 
 
 class RadarCli:
@@ -232,6 +237,11 @@ class RadarCli:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def serial_ports() -> tuple[str, ...]:
+    """Names of this machine's serial ports."""
+    return tuple(sorted(port.device for port in list_ports.comports()))
 
 
 def _explain_port(failure: OSError | ValueError, port: str) -> LinkError:

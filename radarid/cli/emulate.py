@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from radarid.cli.output import JsonFlag, print_json, print_table
 if TYPE_CHECKING:
     from capture.config import RadarConfig
     from capture.emulator import Emulator
+
+_GRACE_S = 10.0  # so that whoever started the recording can stop it after its end
 
 
 def emulate(
@@ -86,10 +89,13 @@ def _radar_of(recording: Path, name: str | None) -> RadarConfig:
 
 
 def _wait(board: Emulator) -> bool:
-    """Wait for the end of the stream; whether Ctrl-C came first."""
+    """Wait for the end of the stream, and a while for RECORD_STOP; whether Ctrl-C came first."""
     try:
         while not board.wait(0.2):
             pass
+        end_s = monotonic() + _GRACE_S
+        while board.is_recording.is_set() and monotonic() < end_s:
+            sleep(0.05)
     except KeyboardInterrupt:
         return True
     return False
