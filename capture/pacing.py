@@ -65,7 +65,8 @@ def departures_s(made: np.ndarray, spacing: float, after_s: float) -> np.ndarray
     float64 array, shape (n,): d[k] = max(made[k], d[k - 1] + spacing)
     """
     steps = spacing * np.arange(1, len(made) + 1)
-    return np.asarray(np.maximum(np.maximum.accumulate(made - steps), after_s) + steps)
+    left = np.maximum(np.maximum.accumulate(made - steps), after_s) + steps
+    return np.asarray(np.maximum(left, made))  # rounding must not let one leave early
 
 
 def wait_until(due_ns: int, halt: Event) -> bool:
