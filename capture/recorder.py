@@ -181,7 +181,7 @@ class Recorder:
             self._account(self._limit)
             return
         start = place * self._frame_bytes
-        self._parts.write(start, memoryview(frame.data))
+        self._parts.write(start, frame.data.data)
         self._account(place, [(start + begin, start + end) for begin, end in frame.lost])
 
     def _account(self, place: int, lost: Iterable[tuple[int, int]] | None = None) -> None:

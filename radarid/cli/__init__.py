@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from radarid import __version__
-from radarid.cli import demo, emulate, evaluate, identify, ingest, plot, simulate, train
+from radarid.cli import demo, doctor, emulate, evaluate, identify, ingest, plot, simulate, train
 
 app = typer.Typer(
     name="radarid",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (simulate, ingest, train, evaluate, identify, plot, demo, emulate):
+for _command in (simulate, ingest, train, evaluate, identify, plot, demo, emulate, doctor):
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
 
 
