@@ -16,45 +16,14 @@ from typing import Any
 import numpy as np
 
 from capture.camera import Camera, resize_image
-from capture.errors import CameraError, ConfigError
-from capture.schema import config_class
+from capture.errors import CameraError
+from capture.face_params import FaceCounts, FaceParams
 from capture.torchvision_guard import import_torchvision
+
+__all__ = ["FaceCounts", "FaceCrop", "FaceCropper", "FaceParams", "crop_stream", "sharpness"]
 
 _BATCH = 16
 _ENLARGE_BELOW_PX = 160
-
-
-@config_class
-class FaceParams:
-    """How faces are found and cut out.
-
-    Attributes
-    ----------
-    image_size : width and height of a crop, pixels
-    margin : pixels of the crop that lie outside the detector's box, both sides together
-    min_face_px : smallest face looked for, pixels
-    thresholds : of the detector's three stages
-    factor : from one scale of the detector's pyramid to the next
-    min_confidence : faces below are not returned
-    """
-
-    image_size: int = 160
-    margin: int = 0
-    min_face_px: int = 20
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-    factor: float = 0.709
-    min_confidence: float = 0.9
-
-    def __post_init__(self) -> None:
-        unit = (*self.thresholds, self.factor, self.min_confidence)
-        if not (all(0 < value < 1 for value in unit) and self.min_face_px >= 12):
-            raise ConfigError(
-                "face parameters out of range", got=self,
-                expected="thresholds, factor, min_confidence in (0, 1); min_face_px at least 12",
-            )
-        if not 0 <= self.margin < self.image_size:
-            raise ConfigError("'margin' out of range", got=self.margin,
-                              expected=f"0 to {self.image_size - 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +36,14 @@ class FaceCrop:
     confidence : the detector's probability of a face
     box : x1, y1, x2, y2 in the picture, pixels
     sharpness : variance of the crop's Laplacian, grey levels squared
+    n_in_view : faces in the picture that it was taken from, this one included
     """
 
     image: np.ndarray
     confidence: float
     box: tuple[float, float, float, float]
     sharpness: float
+    n_in_view: int = 1
 
 
 class FaceCropper:
@@ -98,23 +69,27 @@ class FaceCropper:
             device=torch.device(device),
         ).eval()
 
-    def crop(self, images: Sequence[np.ndarray]) -> list[list[FaceCrop]]:
+    def crop(
+        self, images: Sequence[np.ndarray], counts: FaceCounts | None = None
+    ) -> list[list[FaceCrop]]:
         """Find and cut the faces of each picture.
 
         Parameters
         ----------
         images : uint8 arrays, shape (height, width, 3), RGB; sizes may differ
+        counts : where to count pictures and faces
 
         Returns
         -------
-        One list a picture, the best face (largest box area times confidence) first; an empty list
-        where there is none. Its length is the number of faces seen.
+        One list a picture of the faces that are good enough, the best (largest box area times
+        confidence) first; an empty list where there is none.
 
         Raises
         ------
         CameraError
             An array that is not an RGB picture.
         """
+        counts = FaceCounts() if counts is None else counts
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, image in enumerate(images):
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -129,12 +104,14 @@ class FaceCropper:
                 continue
             for start in range(0, len(indices), _BATCH):
                 part = indices[start : start + _BATCH]
-                found = self._crop_equal_sizes(np.stack([images[index] for index in part]))
+                found = self._crop_equal_sizes(np.stack([images[index] for index in part]), counts)
                 for index, crops in zip(part, found, strict=True):
                     faces[index] = crops
+        counts.n_images += len(images)
+        counts.n_with_face += sum(map(bool, faces))
         return faces
 
-    def _crop_equal_sizes(self, images: np.ndarray) -> list[list[FaceCrop]]:
+    def _crop_equal_sizes(self, images: np.ndarray, counts: FaceCounts) -> list[list[FaceCrop]]:
         enlarge = max(1.0, _ENLARGE_BELOW_PX / min(images.shape[1:3]))
         larger = images
         if enlarge > 1:
@@ -143,29 +120,48 @@ class FaceCropper:
         boxes, confidences = self._detector.detect(larger)
         faces = []
         for image, image_boxes, image_confidences in zip(images, boxes, confidences, strict=True):
-            crops = []
+            crops: list[FaceCrop] = []
             if image_boxes is not None:
                 scaled = np.asarray(image_boxes, dtype=np.float64) / enlarge
-                crops = self._cut(image, scaled, np.asarray(image_confidences, dtype=np.float64))
+                sure = np.asarray(image_confidences, np.float64) >= self.params.min_confidence
+                counts.n_unsure += int(np.sum(~sure))
+                crops = self._cut(image, scaled[sure], image_confidences[sure], counts)
             faces.append(sorted(crops, key=_size_times_confidence, reverse=True))
         return faces
 
     def _cut(
-        self, image: np.ndarray, boxes: np.ndarray, confidences: np.ndarray
+        self, image: np.ndarray, boxes: np.ndarray, confidences: np.ndarray, counts: FaceCounts
     ) -> list[FaceCrop]:
-        height, width = image.shape[:2]
-        size, margin = self.params.image_size, self.params.margin
+        """Cut the faces of one picture, and count those that are not good enough."""
+        counts.n_several += len(boxes) > 1
+        if len(boxes) > 1 and self.params.several == "skip":
+            counts.n_skipped += 1
+            return []
         crops = []
         for box, confidence in zip(boxes, confidences, strict=True):
-            grown = (box[2:] - box[:2]) * margin / (size - margin) / 2
-            low = np.round(np.maximum(box[:2] - grown, 0)).astype(int)
-            high = np.round(np.minimum(box[2:] + grown, (width, height))).astype(int)
-            if confidence < self.params.min_confidence or (high - low).min() < 1:
+            low, high = self._edges(box, image)
+            if min(box[2] - box[0], box[3] - box[1]) < self.params.min_size_px or (
+                (high - low).min() < 1
+            ):
+                counts.n_small += 1
                 continue
+            size = self.params.image_size
             crop = resize_image(image[low[1] : high[1], low[0] : high[0]], size, size)
+            sharp = sharpness(crop)
+            if sharp < self.params.min_sharpness:
+                counts.n_blurred += 1
+                continue
             x1, y1, x2, y2 = (float(edge) for edge in box)
-            crops.append(FaceCrop(crop, float(confidence), (x1, y1, x2, y2), sharpness(crop)))
+            crops.append(FaceCrop(crop, float(confidence), (x1, y1, x2, y2), sharp, len(boxes)))
         return crops
+
+    def _edges(self, box: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and last pixel (x, y) of a crop: the box and its margin, inside the picture."""
+        size, margin = self.params.image_size, self.params.margin
+        grown = (box[2:] - box[:2]) * margin / (size - margin) / 2
+        low = np.round(np.maximum(box[:2] - grown, 0)).astype(int)
+        high = np.round(np.minimum(box[2:] + grown, image.shape[1::-1])).astype(int)
+        return low, high
 
 
 def _size_times_confidence(face: FaceCrop) -> float:
@@ -196,6 +192,7 @@ def crop_stream(
     max_faces: int | None = None,
     every_n: int = 1,
     device: str = "cpu",
+    counts: FaceCounts | None = None,
 ) -> list[tuple[float, FaceCrop]]:
     """Best face of every n-th picture of a camera stream, until `max_faces` are found.
 
@@ -206,6 +203,7 @@ def crop_stream(
     max_faces : stop once so many faces are there; None for the whole stream
     every_n : look at pictures 0, n, 2 n, ...
     device : torch device that the detector runs on
+    counts : where to count pictures and faces
 
     Returns
     -------
@@ -227,6 +225,6 @@ def crop_stream(
         batch = list(islice(pictures, missing))
         if not batch:
             break
-        faces = cropper.crop([image for _, image in batch])
+        faces = cropper.crop([image for _, image in batch], counts)
         found += [(time_s, best[0]) for (time_s, _), best in zip(batch, faces, strict=True) if best]
     return found

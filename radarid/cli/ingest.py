@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,7 +15,10 @@ from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
 if TYPE_CHECKING:
     from radarid.data.ingest import IngestReport
     from radarid.data.manifest import FactFinder
+    from radarid.data.process import FaceEmbedder
     from radarid.data.sources import Recording
+
+FaceKind = Literal["crops", "embeddings", "none"]
 
 
 def ingest(
@@ -26,7 +29,8 @@ def ingest(
     dsp: Annotated[str | None, typer.Option(help="Signal processing: path or name.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The store.")] = Path("data/gait.h5"),
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV: file, subject, session, take, camera, radar.")
+        Path | None,
+        typer.Option(help="CSV: file, subject, session, take, camera, camera_offset_s, radar."),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option(help="Of the names, such as '{subject}_{session}_{take}'.")
@@ -35,7 +39,20 @@ def ingest(
     session: Annotated[str | None, typer.Option(help="Day of all files.")] = None,
     take: Annotated[str | None, typer.Option(help="Walk, of all files.")] = None,
     layout: Annotated[str | None, typer.Option(help="Word order, if not the usual.")] = None,
-    faces: Annotated[bool, typer.Option(help="Look for faces in camera files.")] = True,
+    faces: Annotated[
+        FaceKind, typer.Option(help="Of faces in camera files, keep pictures, or what the teacher "
+                               "makes of them and no picture, or nothing.")
+    ] = "crops",
+    no_faces: Annotated[bool, typer.Option("--no-faces", help="Same as --faces none.")] = False,
+    face_settings: Annotated[
+        list[str] | None,
+        typer.Option("--set-faces", metavar="KEY=VALUE", help="Of the face detector: "
+                     "min_size_px, min_sharpness, min_confidence, several=skip, ..."),
+    ] = None,
+    camera_offset: Annotated[
+        float | None, typer.Option(help="When the camera's first picture was taken, for all files: "
+                                   "seconds after the radar's first frame.")
+    ] = None,
     simulate: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Walks of a scenario instead of files: "
@@ -50,20 +67,24 @@ def ingest(
     as_json: JsonFlag = False,
     overrides: SetOption = None,
 ) -> None:
-    """Turn raw recordings into micro-Doppler clips and face crops, in one store.
+    """Turn raw recordings into micro-Doppler clips and faces, in one store.
 
     A file that cannot be read is reported, the others go on. Run it again to continue after an
     interruption or to add files: what the store has is skipped. Who walked is told by the
-    manifest, --subject, the sidecar (NAME.json beside NAME.bin) or the pattern, in this order.
+    manifest, --subject, the sidecar (NAME.json beside NAME.bin) or the pattern, in this order; and
+    when the camera started by the manifest, --camera-offset, the sidecar, or the clocks of both.
     With --simulate (several times, if you like) walks go from the simulator into the store
     without any file. Exit code 1 when a recording failed.
     """
+    from capture.face_params import FaceParams
     from radarid import config
     from radarid.data.ingest import IngestParams
     from radarid.data.ingest import ingest as run
     from radarid.data.manifest import FactFinder, read_manifest
+    from radarid.data.pool import bound_memory
     from radarid.dsp.params import DspParams
 
+    bound_memory()
     if bool(files) == bool(simulate):
         raise typer.BadParameter("give files, or --simulate, and not both")
     if simulate:
@@ -72,17 +93,27 @@ def ingest(
         finder = FactFinder(
             manifest=read_manifest(manifest) if manifest else None,
             subject=subject, session=session, take=take, pattern=pattern,
+            camera_offset_s=camera_offset,
         )
         recordings = _files(files or [], finder, radar, layout)
+    kept: FaceKind = "none" if no_faces else faces
+    settings = face_settings or ()
     report = run(
         recordings,
         out,
         config.load(DspParams, "dsp", dsp, overrides or ()),
-        IngestParams(faces=faces),
+        IngestParams(faces=kept, detector=config.load(FaceParams, "faces", None, settings)),
+        embedder=_embedder() if kept == "embeddings" else None,
         n_workers=jobs,
     )
     show(report, out, as_json)
     raise typer.Exit(1 if report.failed else 0)
+
+
+def _embedder() -> FaceEmbedder:
+    from radarid.learn.face_storage import TeacherEmbedder
+
+    return TeacherEmbedder.find()
 
 
 def _files(

@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +22,12 @@ from capture.errors import ExplainedError
 from capture.schema import fingerprint
 from radarid import __version__
 from radarid.data.pool import Workers
-from radarid.data.process import IngestParams, process
+from radarid.data.process import FaceEmbedder, IngestParams, face_warnings, process
 from radarid.data.sources import Identity, Recording
 from radarid.data.store import GaitStore, create_private
-from radarid.data.tables import Group
+from radarid.data.tables import FaceContent, Group
 from radarid.dsp.params import DspParams
-from radarid.errors import StoreError
+from radarid.errors import IngestError, StoreError
 from radarid.progress import log, track
 
 __all__ = ["IngestParams", "IngestReport", "Outcome", "ingest"]
@@ -44,6 +44,8 @@ class Outcome:
     reason : why it was skipped or failed
     n_clips, n_rejected_clips, n_faces : kept, left out for low quality, kept
     warnings : what the user should know of a recording that is done
+    face_counts : what became of the camera's pictures and of the faces in them, by name (see
+        `capture.face_params.FaceCounts`)
     """
 
     name: str
@@ -53,6 +55,7 @@ class Outcome:
     n_rejected_clips: int = 0
     n_faces: int = 0
     warnings: tuple[str, ...] = ()
+    face_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,39 @@ class IngestReport:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What is done with every recording.
+
+    Attributes
+    ----------
+    dsp, params : signal processing, and what is kept
+    embedder : makes embeddings of faces, if they are kept
+    """
+
+    dsp: DspParams
+    params: IngestParams
+    embedder: FaceEmbedder | None = None
+
+    def __post_init__(self) -> None:
+        if (self.params.faces == "embeddings") != (self.embedder is not None):
+            raise IngestError("embeddings of faces are made by an embedder, and by nothing else",
+                              got=self.params.faces)
+
+    @property
+    def faces(self) -> FaceContent:
+        """What the store keeps of faces."""
+        if self.embedder is not None:
+            return self.embedder.content
+        return FaceContent("crops" if self.params.faces == "crops" else "none")
+
+
+@dataclass(frozen=True)
 class _Task:
     """One recording's way into its part."""
 
     recording: Recording
     identity: Identity
-    dsp: DspParams
-    params: IngestParams
+    work: Work
     part: Path
 
 
@@ -98,6 +127,7 @@ def ingest(
     dsp: DspParams | None = None,
     params: IngestParams | None = None,
     *,
+    embedder: FaceEmbedder | None = None,
     n_workers: int = 1,
 ) -> IngestReport:
     """Process recordings and add them to a store.
@@ -107,6 +137,7 @@ def ingest(
     recordings : to add, see `radarid.data.sources`; a store keeps their order
     out : the store; made if missing. A recording that it has already is skipped.
     dsp, params : signal processing, and what is kept
+    embedder : makes embeddings of faces, if `params` ask for them
     n_workers : processes; the store does not depend on their number
 
     Returns
@@ -117,14 +148,17 @@ def ingest(
     Raises
     ------
     StoreError
-        The store is damaged, of another signal processing, or another ingest is writing it.
+        The store is damaged, of another signal processing, holds other faces, or another ingest
+        is writing it.
+    IngestError
+        Embeddings without an embedder, or the reverse.
     """
-    dsp, params = dsp or DspParams(), params or IngestParams()
+    work = Work(dsp or DspParams(), params or IngestParams(), embedder)
     parts = out.with_name(out.name + ".parts")
     with _locked(parts), Workers(min(n_workers, max(1, len(recordings)))) as workers:
         found = workers.map(_identify, recordings)
         identities = list(track(found, "reading", total=len(recordings)))
-        plan = _plan(recordings, identities, out, dsp, params, parts)
+        plan = _plan(recordings, identities, out, work, parts)
         tasks = [step for step in plan if isinstance(step, _Task)]
         results = iter(list(track(workers.map(_process, tasks), "ingesting", total=len(tasks))))
         outcomes = [next(results) if isinstance(step, _Task) else step for step in plan]
@@ -172,8 +206,7 @@ def _plan(
     recordings: Sequence[Recording],
     identities: Sequence[Identity | Outcome],
     out: Path,
-    dsp: DspParams,
-    params: IngestParams,
+    work: Work,
     parts: Path,
 ) -> list[_Task | Outcome]:
     """Decide for every recording, before any of them is processed, whether it fits the store."""
@@ -182,7 +215,7 @@ def _plan(
     if out.exists():
         with GaitStore.open(out) as store:
             radar = store.radar
-            store.require(radar, dsp)
+            store.require(radar, work.dsp, work.faces)
             known = {
                 entry.content_id: (entry.subject, entry.session, entry.take)
                 for entry in store.recordings()
@@ -196,8 +229,8 @@ def _plan(
         refusal = _refusal(recording.name, identity, known, radar)
         if refusal is None:
             known[identity.content_id] = _group(identity)
-            part = parts / f"{_part_key(identity, dsp, params)}.h5"
-            plan.append(_Task(recording, identity, dsp, params, part))
+            part = parts / f"{_part_key(identity, work)}.h5"
+            plan.append(_Task(recording, identity, work, part))
         else:
             plan.append(refusal)
     return plan
@@ -223,12 +256,13 @@ def _refusal(
     return None
 
 
-def _part_key(identity: Identity, dsp: DspParams, params: IngestParams) -> str:
+def _part_key(identity: Identity, work: Work) -> str:
     """Name of a part: another one for anything that would make another part."""
     facts = identity.facts
     words = (
-        __version__, identity.content_id, fingerprint(identity.radar), fingerprint(dsp),
-        fingerprint(params), *_group(identity), facts.camera, facts.camera_offset_s,
+        __version__, identity.content_id, fingerprint(identity.radar), fingerprint(work.dsp),
+        fingerprint(work.params), work.faces, *_group(identity), facts.camera,
+        facts.camera_offset_s, facts.started_at_s,
     )
     return hashlib.sha256("\x1f".join(map(str, words)).encode()).hexdigest()[:32]
 
@@ -246,10 +280,11 @@ def _process(task: _Task) -> Outcome:
 
 
 def _write_part(task: _Task) -> None:
-    entry, clips, faces = process(task.recording, task.identity, task.dsp, task.params)
+    work = task.work
+    found = process(task.recording, task.identity, work.dsp, work.params, work.embedder)
     partial = task.part.with_suffix(f".{os.getpid()}.partial")
-    with GaitStore.create(partial, entry.radar, task.dsp) as part:
-        part.add_recording(entry, clips, faces)
+    with GaitStore.create(partial, found.entry.radar, work.dsp, work.faces) as part:
+        part.add_recording(found.entry, found.clips, found.faces, found.embeddings)
     partial.replace(task.part)
 
 
@@ -261,11 +296,11 @@ def _outcome(part: GaitStore, task: _Task) -> Outcome:
         warnings.append(f"{lost:.1%} of the chirps were lost")
     if not part.n_clips:
         warnings.append(f"no clip is good enough ({entry.n_rejected_clips} rejected)")
-    if not part.n_faces and task.params.faces and task.recording.has_camera(task.identity):
-        warnings.append("no face was found")
+    if task.work.params.faces != "none" and task.recording.has_camera(task.identity):
+        warnings += face_warnings(entry, part.faces().time_s)
     return Outcome(
         entry.name, "done", "", part.n_clips, entry.n_rejected_clips, part.n_faces,
-        tuple(warnings),
+        tuple(warnings), entry.face_counts,
     )
 
 
@@ -280,7 +315,7 @@ def _merge(out: Path, tasks: Sequence[_Task]) -> None:
         shutil.copyfile(out, copy)
     else:
         with GaitStore.open(tasks[0].part) as part:
-            GaitStore.create(copy, part.radar, part.dsp).close()
+            GaitStore.create(copy, part.radar, part.dsp, part.face_content).close()
     with GaitStore.open(copy, "r+") as store:
         for task in track(tasks, "writing"):
             with GaitStore.open(task.part) as part:

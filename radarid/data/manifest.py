@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from capture.sidecar import Sidecar, read_sidecar
 from capture.stream import group_split_files
 from radarid.errors import IngestError
 
-COLUMNS = ("file", "subject", "session", "take", "camera", "radar")
+COLUMNS = ("file", "subject", "session", "take", "camera", "camera_offset_s", "radar")
 _NAMES = ("subject", "session", "take")
 _SPLIT_FILE = re.compile(r"(?P<name>.+)_Raw_(?P<number>\d+)", re.DOTALL)
 
@@ -40,7 +42,9 @@ class Facts:
     subject, session, take : who walked, on which day, and which walk it was
     radar : file of the radar configuration, or None
     camera : video file or image folder, or None
-    camera_offset_s : camera time zero on the radar's clock, seconds
+    camera_offset_s : time of the camera's first picture on the radar's clock, seconds; None when
+        nobody says
+    started_at_s : time of the radar's first frame, seconds since 1970 (UTC); None when nobody says
     """
 
     subject: str
@@ -48,7 +52,8 @@ class Facts:
     take: str
     radar: Path | None = None
     camera: Path | None = None
-    camera_offset_s: float = 0.0
+    camera_offset_s: float | None = None
+    started_at_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class FactFinder:
     Attributes
     ----------
     manifest : resolved path of a file -> its row (see `read_manifest`)
-    subject, session, take : for all files
+    subject, session, take, camera_offset_s : for all files
     pattern : of the name, such as `{subject}_{session}_{take}`
     """
 
@@ -70,6 +75,7 @@ class FactFinder:
     session: str | None = None
     take: str | None = None
     pattern: str | None = None
+    camera_offset_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.pattern is not None:
@@ -111,7 +117,10 @@ class FactFinder:
             take=told["take"] or recording.name,
             radar=Path(row["radar"]) if row.get("radar") else None,
             camera=Path(row["camera"]) if row.get("camera") else None,
-            camera_offset_s=sidecar.camera_offset_s,
+            camera_offset_s=_first_known(
+                _offset_s(row, first), self.camera_offset_s, sidecar.camera_offset_s
+            ),
+            started_at_s=_started_at_s(sidecar, first),
         )
         if facts.camera is None and place and sidecar.camera:
             facts = replace(facts, camera=place.parent / sidecar.camera)
@@ -133,13 +142,45 @@ class FactFinder:
         raise IngestError("the manifest does not list this file", where=recording.paths[0])
 
 
+def _first_known(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _offset_s(row: Mapping[str, str], where: Path) -> float | None:
+    cell = row.get("camera_offset_s")
+    if not cell:
+        return None
+    try:
+        offset_s = float(cell)
+    except ValueError:
+        offset_s = math.nan
+    if not math.isfinite(offset_s):
+        raise IngestError("not a camera offset in seconds", where=where, got=cell)
+    return offset_s
+
+
+def _started_at_s(sidecar: Sidecar, where: Path) -> float | None:
+    """When the radar's first frame was, seconds since 1970; a time without a zone is UTC."""
+    if sidecar.live is None or not sidecar.live.started_at:
+        return None
+    try:
+        started = datetime.fromisoformat(sidecar.live.started_at)
+    except ValueError:
+        raise IngestError(
+            "its sidecar's started_at is no time", where=where, got=sidecar.live.started_at,
+            expected="ISO 8601",
+        ) from None
+    return (started if started.tzinfo else started.replace(tzinfo=UTC)).timestamp()
+
+
 def read_manifest(path: Path) -> dict[Path, dict[str, str]]:
     """Read a table of recordings.
 
     Parameters
     ----------
     path : CSV file with a header; columns file and subject, and any of session, take, camera,
-        radar. Files are named relative to the CSV's folder. An empty cell says nothing.
+        camera_offset_s, radar. Files are named relative to the CSV's folder. An empty cell says
+        nothing.
 
     Returns
     -------

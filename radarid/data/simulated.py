@@ -38,7 +38,8 @@ class SimulatedWalk:
     def identify(self) -> Identity:
         """Set the walk up and hash all that its frames follow from."""
         walk, recording = self.walk, self.walk.simulate()
-        facts = Facts(walk.subject, walk.session, walk.take, camera=self.face_pictures)
+        facts = Facts(walk.subject, walk.session, walk.take, camera=self.face_pictures,
+                      camera_offset_s=0.0)
         return Identity(f"simulated:{_digest(recording)}", facts, recording.config)
 
     def open(self, identity: Identity) -> FrameSource:

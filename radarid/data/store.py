@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,7 +16,6 @@ from capture.config import RadarConfig, waveform_differences
 from capture.errors import ConfigError
 from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
 from radarid.data.store_schema import (
-    FACE_SIZE,
     Columns,
     check_attributes,
     check_image,
@@ -23,10 +23,11 @@ from radarid.data.store_schema import (
     data_sets,
     face_columns,
     recording_columns,
+    to_content,
     to_entry,
     write_attributes,
 )
-from radarid.data.tables import ClipTable, FaceTable, RecordingEntry
+from radarid.data.tables import ClipTable, FaceContent, FaceTable, RecordingEntry
 from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
 
@@ -53,14 +54,16 @@ class GaitStore:
     # -- opening ----------------------------------------------------------------------------
     @classmethod
     def create(
-        cls, path: Path, radar: RadarConfig, dsp: DspParams, *, exist_ok: bool = False
-    ) -> Self:
+        cls, path: Path, radar: RadarConfig, dsp: DspParams, faces: FaceContent | None = None,
+        *, exist_ok: bool = False,
+    ) -> Self:  # fmt: skip
         """Make an empty store that only its owner can read, and open it for writing.
 
         Parameters
         ----------
         path : of the new file
         radar, dsp : waveform and signal processing of every clip that will be in it
+        faces : what is kept of faces; crops unless told otherwise
         exist_ok : open an existing store instead, if it has this waveform and processing
 
         Raises
@@ -68,18 +71,19 @@ class GaitStore:
         StoreError
             The file exists and `exist_ok` is false, or it is of another configuration.
         """
+        faces = faces or FaceContent()
         if exist_ok and path.exists():
             store = cls.open(path, "r+")
             try:
-                store.require(radar, dsp)
+                store.require(radar, dsp, faces)
             except StoreError:
                 store.close()
                 raise
             return store
         create_private(path)
         file = h5py.File(path, "w")
-        write_attributes(file, radar, dsp)
-        for group, columns in data_sets(dsp.image_size).items():
+        write_attributes(file, radar, dsp, faces)
+        for group, columns in data_sets(dsp.image_size, faces).items():
             for name, (dtype, shape) in columns.items():
                 packing = {} if h5py.check_string_dtype(dtype) else GZIP
                 file.create_dataset(
@@ -149,6 +153,11 @@ class GaitStore:
             ) from None
 
     @property
+    def face_content(self) -> FaceContent:
+        """What is kept of faces."""
+        return to_content(self._file.attrs["faces"])
+
+    @property
     def n_clips(self) -> int:
         """Clips of complete recordings."""
         return int(self._file.attrs["n_clips"])
@@ -163,8 +172,10 @@ class GaitStore:
         """Complete recordings."""
         return int(self._file.attrs["n_recordings"])
 
-    def require(self, radar: RadarConfig, dsp: DspParams | None = None) -> None:
-        """Check that clips of this waveform (and processing) may lie in this store.
+    def require(
+        self, radar: RadarConfig, dsp: DspParams | None = None, faces: FaceContent | None = None
+    ) -> None:
+        """Check that clips of this waveform (and processing, and faces) may lie in this store.
 
         Raises
         ------
@@ -189,12 +200,22 @@ class GaitStore:
                 remedy="one store a signal processing: choose another --out",
             )
 
+        own = self.face_content
+        if faces is not None and faces.kind != "none" and faces != own:
+            raise StoreError(
+                "holds other faces (store != wanted)", where=self.path,
+                got="; ".join(differing_keys(asdict(own), asdict(faces))),
+                remedy=f"add recordings with --faces {own.kind} and the same teacher and "
+                "variations, or choose another --out",
+            )
+
     # -- writing ----------------------------------------------------------------------------
     def add_recording(
         self,
         entry: RecordingEntry,
         clips: Sequence[Clip],
         faces: Sequence[tuple[float, FaceCrop]] = (),
+        embeddings: np.ndarray | None = None,
     ) -> int:
         """Append one recording with all that belongs to it.
 
@@ -202,7 +223,9 @@ class GaitStore:
         ----------
         entry : who, when and from what
         clips : of the recording, in order of time
-        faces : (seconds on the radar's clock, crop) pairs
+        faces : (seconds on the radar's clock, crop) pairs; a store of embeddings takes all of a
+            crop but its picture
+        embeddings : float32 array, shape (n_faces, n_variations, d), for a store of embeddings
 
         Returns
         -------
@@ -217,19 +240,12 @@ class GaitStore:
         self.require(entry.radar)
         row = self.n_recordings
         size = self._file["clips/spectrogram"].shape[1:]
-        crop_shape = (FACE_SIZE, FACE_SIZE, 3)
         for clip in clips:
             check_image(clip.image, size, entry.name)
-        for _, face in faces:
-            if face.image.shape != crop_shape:
-                raise StoreError(
-                    "face crop of another size", where=entry.name, got=face.image.shape,
-                    expected=crop_shape,
-                )
         self._append(
             recording_columns(entry),
             clip_columns(entry, row, clips, size),
-            face_columns(entry, row, faces),
+            face_columns(entry, row, faces, self.face_content, embeddings),
         )
         return row
 
@@ -239,9 +255,9 @@ class GaitStore:
         Raises
         ------
         StoreError
-            The other store is of another waveform or signal processing.
+            The other store is of another waveform or signal processing, or holds other faces.
         """
-        self.require(other.radar, other.dsp)
+        self.require(other.radar, other.dsp, other.face_content)
         columns = {group: other._columns(group) for group in ("recordings", "clips", "faces")}
         for group in ("clips", "faces"):
             columns[group]["recording"] = columns[group]["recording"] + self.n_recordings
@@ -285,7 +301,7 @@ class GaitStore:
 
     def faces(self) -> FaceTable:
         """Everything about the face crops but their pictures."""
-        names = ["subject", "recording", "time_s", "confidence", "sharpness"]
+        names = ["subject", "recording", "time_s", "confidence", "sharpness", "n_in_view"]
         return FaceTable(**self._columns("faces", names))
 
     def recordings(self) -> list[RecordingEntry]:
@@ -313,7 +329,20 @@ class GaitStore:
 
     def read_faces(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Face crops asked for, uint8 RGB (n, 160, 160, 3), in the order asked."""
+        self._require_faces("crops")
         return self._read_rows("faces", "crop", indices)
+
+    def read_embeddings(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Embeddings of faces and of their variations, float32 (n, n_variations, d)."""
+        self._require_faces("embeddings")
+        return self._read_rows("faces", "embedding", indices)
+
+    def _require_faces(self, kind: str) -> None:
+        if self.face_content.kind != kind:
+            raise StoreError(
+                f"holds no face {kind}", where=self.path, got=self.face_content.kind,
+                remedy=f"ingest the recordings into another store with --faces {kind}",
+            )
 
     def _read_rows(
         self, group: str, name: str, indices: Sequence[int] | np.ndarray

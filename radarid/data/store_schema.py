@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -12,7 +13,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.schema import fingerprint, from_mapping, to_mapping
 from capture.types import Gap
-from radarid.data.tables import RecordingEntry
+from radarid.data.tables import FaceContent, RecordingEntry
 from radarid.dsp import slowtime
 from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from capture.faces import FaceCrop
     from radarid.dsp.clips import Clip
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FACE_SIZE = 160
 Columns = dict[str, Any]
 """Name of a data set -> rows to append to it."""
 
 
-def write_attributes(file: h5py.File, radar: RadarConfig, dsp: DspParams) -> None:
+def write_attributes(
+    file: h5py.File, radar: RadarConfig, dsp: DspParams, faces: FaceContent
+) -> None:
     """Write the root attributes of an empty store."""
     file.attrs.update(
         schema_version=SCHEMA_VERSION,
@@ -38,6 +41,7 @@ def write_attributes(file: h5py.File, radar: RadarConfig, dsp: DspParams) -> Non
         dsp_fingerprint=fingerprint(dsp),
         velocity_mps=slowtime.velocity_axis_mps(radar, dsp, slowtime.plan(radar, dsp)),
         clip_s=dsp.clip_s,
+        faces=json.dumps(asdict(faces)),
         versions=json.dumps(versions()),
         history=history_entry("store created"),
         n_clips=0,
@@ -53,7 +57,7 @@ def check_attributes(file: h5py.File) -> None:
         raise StoreError(
             "not a gait store of this version", where=file.filename,
             got=f"schema version {version}", expected=SCHEMA_VERSION,
-            remedy="ingest the recordings again",
+            remedy="ingest the recordings again, into a new --out",
         )
     for name in ("radar", "dsp"):
         stored = file.attrs.get(f"{name}_fingerprint")
@@ -66,14 +70,25 @@ def check_attributes(file: h5py.File) -> None:
                 f"damaged: its {name} configuration does not have its fingerprint",
                 where=file.filename, got=actual, expected=stored,
             )
-    for name in ("n_clips", "n_faces", "n_recordings"):
+    for name in ("n_clips", "n_faces", "n_recordings", "faces"):
         if name not in file.attrs:
             raise StoreError(f"damaged: attribute '{name}' is missing", where=file.filename)
 
 
-def data_sets(size: int) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
+def to_content(text: str) -> FaceContent:
+    """What the root attribute `faces` says."""
+    table = json.loads(text)
+    return FaceContent(**(table | {"shape": tuple(table["shape"])}))
+
+
+def data_sets(size: int, faces: FaceContent) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
     """Group -> data set -> (dtype, shape of a row)."""
     text = h5py.string_dtype()
+    content: dict[str, tuple[Any, tuple[int, ...]]] = {}
+    if faces.kind == "crops":
+        content["crop"] = np.dtype("u1"), (FACE_SIZE, FACE_SIZE, 3)
+    elif faces.kind == "embeddings":
+        content["embedding"] = np.dtype("<f4"), faces.shape
     return {
         "clips": {
             "spectrogram": (np.dtype("u1"), (size, size)),
@@ -86,18 +101,21 @@ def data_sets(size: int) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
             "range_m": (np.dtype("<f4"), ()),
         },
         "faces": {
-            "crop": (np.dtype("u1"), (FACE_SIZE, FACE_SIZE, 3)),
+            **content,
             "subject": (text, ()),
             "recording": (np.dtype("<i8"), ()),
             "time_s": (np.dtype("<f8"), ()),
             "confidence": (np.dtype("<f4"), ()),
             "sharpness": (np.dtype("<f4"), ()),
+            "box": (np.dtype("<f4"), (4,)),
+            "n_in_view": (np.dtype("<i8"), ()),
         },
         "recordings": {
             **{
                 name: (text, ())
                 for name in ("name", "subject", "session", "take", "content_id", "radar",
-                             "radar_fingerprint", "layout", "gaps", "evidence", "history")
+                             "radar_fingerprint", "layout", "gaps", "evidence", "history",
+                             "face_counts")
             },
             **{
                 name: (np.dtype("<i8"), ())
@@ -142,19 +160,37 @@ def clip_columns(
 
 
 def face_columns(
-    entry: RecordingEntry, row: int, faces: Sequence[tuple[float, FaceCrop]]
-) -> Columns:
-    """Rows of /faces for one recording."""
+    entry: RecordingEntry, row: int, faces: Sequence[tuple[float, FaceCrop]],
+    content: FaceContent, embeddings: np.ndarray | None,
+) -> Columns:  # fmt: skip
+    """Rows of /faces for one recording; raises `StoreError` when they are not of this content."""
     n = len(faces)
-    images = np.array([face.image for _, face in faces], np.uint8)
-    return {
-        "crop": images.reshape(n, FACE_SIZE, FACE_SIZE, 3),
+    columns: Columns = {
         "subject": [entry.subject] * n,
         "recording": np.full(n, row),
         "time_s": np.array([time_s for time_s, _ in faces], float),
         "confidence": np.array([face.confidence for _, face in faces], float),
         "sharpness": np.array([face.sharpness for _, face in faces], float),
+        "box": np.array([face.box for _, face in faces], float).reshape(n, 4),
+        "n_in_view": np.array([face.n_in_view for _, face in faces], np.int64),
     }
+    if content.kind == "crops":
+        images = np.array([face.image for _, face in faces], np.uint8)
+        columns["crop"] = _of_shape(images, (n, FACE_SIZE, FACE_SIZE, 3), entry.name)
+    elif content.kind == "embeddings":
+        columns["embedding"] = _of_shape(embeddings, (n, *content.shape), entry.name)
+    elif n:
+        raise StoreError("faces for a store without faces", where=entry.name, got=n)
+    return columns
+
+
+def _of_shape(rows: np.ndarray | None, shape: tuple[int, ...], where: str) -> np.ndarray:
+    rows = np.empty(0) if rows is None else rows
+    if rows.shape != shape and (rows.size or shape[0]):
+        raise StoreError(
+            "face crops or embeddings of another size", where=where, got=rows.shape, expected=shape
+        )
+    return rows.reshape(shape)
 
 
 _PLAIN = ("name", "subject", "session", "take", "content_id", "layout")
@@ -171,6 +207,7 @@ def recording_columns(entry: RecordingEntry) -> Columns:
         "gaps": [json.dumps(gaps)],
         "evidence": [json.dumps(entry.evidence)],
         "history": [json.dumps(entry.history)],
+        "face_counts": [json.dumps(entry.face_counts)],
     }
 
 
@@ -185,4 +222,5 @@ def to_entry(row: Mapping[str, Any]) -> RecordingEntry:
         gaps=tuple(Gap(*gap) for gap in json.loads(row["gaps"])),
         evidence=json.loads(row["evidence"]),
         history=tuple(json.loads(row["history"])),
+        face_counts=json.loads(row["face_counts"]),
     )

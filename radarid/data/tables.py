@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class RecordingEntry:
     gaps : stretches of the byte stream never received
     evidence : why the layout is believed
     history : what was done to the data, one line a step
+    face_counts : what became of the camera's pictures, see `capture.face_params.FaceCounts`;
+        empty when none was looked at
     """
 
     name: str
@@ -47,6 +50,26 @@ class RecordingEntry:
     gaps: tuple[Gap, ...] = ()
     evidence: dict[str, str] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    face_counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FaceContent:
+    """What a store keeps of a face.
+
+    Attributes
+    ----------
+    kind : "crops" are pictures; "embeddings" are what the teacher made of them, without any
+        picture; "none" is a store without faces
+    teacher : fingerprint of the teacher of the embeddings
+    recipe : of the variations embedded beside each crop, name -> value
+    shape : variations of a face, the crop itself included; length of an embedding
+    """
+
+    kind: Literal["crops", "embeddings", "none"] = "crops"
+    teacher: str = ""
+    recipe: dict[str, float] = field(default_factory=dict)
+    shape: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -95,6 +118,7 @@ class FaceTable:
     time_s : float64 array, shape (n,), seconds since the start of the radar recording
     confidence : float32 array, shape (n,), of the face detector, in [0, 1]
     sharpness : float32 array, shape (n,), larger is sharper
+    n_in_view : int64 array, shape (n,), faces in the picture that it was cut from
     """
 
     subject: np.ndarray
@@ -102,6 +126,7 @@ class FaceTable:
     time_s: np.ndarray
     confidence: np.ndarray
     sharpness: np.ndarray
+    n_in_view: np.ndarray
 
     def __len__(self) -> int:
         return len(self.subject)

@@ -67,17 +67,43 @@ def build_bank(
     if path.is_file():
         log.info("face embeddings read from %s", path)
         return FaceBank(load_file(path)["embeddings"])
-    found = []
-    for k in track(range(1 + params.n_augmentations), "embedding faces"):
-        varied = vary(crops, params, seeding.rng(seed, "faces", k)) if k else crops
-        found.append(torch.from_numpy(teacher.embed(varied)))
-    bank = FaceBank(torch.stack(found, dim=1))
+    ways = track(range(1 + params.n_augmentations), "embedding faces")
+    found = [_embed_varied(crops, teacher, params, k, seeding.rng(seed, "faces", k)) for k in ways]
+    bank = FaceBank(torch.from_numpy(np.stack(found, axis=1)))
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({"embeddings": bank.embeddings.contiguous()}, partial)
     partial.chmod(0o600)
     partial.replace(path)
     return bank
+
+
+def embed_faces(
+    crops: np.ndarray, teacher: Embedder, params: FaceUse, seed: int, name: str
+) -> np.ndarray:
+    """Embed the crops of one recording and their variations.
+
+    Parameters
+    ----------
+    crops : uint8 array, shape (n, 160, 160, 3)
+    teacher : embeds them
+    params : number and strength of the variations
+    seed, name : of the variations; `name` is the recording's
+
+    Returns
+    -------
+    float32 array, shape (n, 1 + n_augmentations, d); variation 0 is the crop as it is
+    """
+    return np.stack([
+        _embed_varied(crops, teacher, params, k, seeding.rng(seed, "faces", name, k))
+        for k in range(1 + params.n_augmentations)
+    ], axis=1)  # fmt: skip
+
+
+def _embed_varied(
+    crops: np.ndarray, teacher: Embedder, params: FaceUse, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    return teacher.embed(vary(crops, params, rng) if k else crops)
 
 
 def vary(crops: np.ndarray, params: FaceUse, rng: np.random.Generator) -> np.ndarray:

@@ -124,7 +124,8 @@ def load_training_data(
     Raises
     ------
     TrainError
-        Fewer than two people, no validation clips, or no weights for the teacher.
+        Fewer than two people, no validation clips, no weights for the teacher, or embeddings in
+        the store that come from another one.
     SplitError
         Nothing to train or test with, or people without faces (see `FaceUse.faceless_subjects`).
     """
@@ -193,12 +194,17 @@ def _load_faces(
     columns = {
         field.name: getattr(whole, field.name)[rows] for field in dataclasses.fields(FaceTable)
     }
-    if teacher is None:
-        from radarid.learn.config import pick_device
-        from radarid.learn.teacher import Teacher
+    if store.face_content.kind == "embeddings":
+        from radarid.learn.face_storage import stored_bank
 
-        teacher = Teacher(device=pick_device(config.device))
-    bank = build_bank(store.read_faces(rows), teacher, params, config.seed, cache)
+        bank = stored_bank(store, rows, params, teacher)
+    else:
+        if teacher is None:
+            from radarid.learn.config import pick_device
+            from radarid.learn.teacher import Teacher
+
+            teacher = Teacher(device=pick_device(config.device))
+        bank = build_bank(store.read_faces(rows), teacher, params, config.seed, cache)
     return FaceSource(FacePairs(table, FaceTable(**columns), train), bank, params, clip_s)
 
 

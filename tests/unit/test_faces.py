@@ -10,7 +10,7 @@ from skimage import data
 
 from capture.camera import Camera, CameraInfo, image_files, read_image, resize_image
 from capture.errors import CameraError, ConfigError
-from capture.faces import FaceCropper, FaceParams, crop_stream, sharpness
+from capture.faces import FaceCounts, FaceCropper, FaceParams, crop_stream, sharpness
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data folder")
@@ -117,9 +117,49 @@ def test_not_a_picture(cropper: FaceCropper) -> None:
         cropper.crop([ASTRONAUT, np.zeros((9, 9))])
 
 
-@pytest.mark.parametrize("wrong", [{"margin": 160}, {"factor": 1.0}, {"min_face_px": 5}])
+def beside(*parts: np.ndarray) -> np.ndarray:
+    return np.concatenate(parts, axis=1)
+
+
+def test_every_face_is_taken_or_counted_with_the_reason() -> None:
+    # Left to right: a face of 97 pixels, one of half that size, one blurred beyond use.
+    window = ASTRONAUT[20:220, 130:330]
+    half = np.zeros_like(window)
+    half[:100, :100] = resize_image(window, 100, 100)
+    dim = resize_image(resize_image(window, 20, 20), 200, 200)
+    pictures = [beside(window, half), beside(half, half), beside(dim, half), beside(half, dim)]
+    pictures.append(np.zeros_like(pictures[0]))
+    found = {}
+    for several in ("best", "skip"):
+        counts = FaceCounts()
+        cropper = FaceCropper(FaceParams(min_size_px=60, min_sharpness=5.0, several=several))
+        faces = cropper.crop(pictures, counts)
+        found[several] = [len(crops) for crops in faces], counts
+    assert found["best"][0] == [1, 0, 0, 0, 0]
+    assert found["skip"][0] == [0, 0, 0, 0, 0]
+    best = found["best"][1].as_dict()
+    n_dim = best["n_blurred"] + best["n_unsure"]  # the detector may have doubts about a blur
+    assert n_dim == 2
+    assert (best["n_images"], best["n_with_face"]) == (5, 1)
+    assert best["n_several"] == 2 + best["n_blurred"]
+    assert (best["n_small"], best["n_skipped"]) == (1 + 2 + 1 + 1, 0)
+    assert found["skip"][1].n_skipped == found["skip"][1].n_several == best["n_several"]
+
+
+def test_a_face_knows_how_many_were_in_view(cropper: FaceCropper) -> None:
+    window = ASTRONAUT[20:220, 130:330]
+    (two,) = cropper.crop([beside(window, window)])
+    assert [face.n_in_view for face in two] == [2, 2]
+    (one,) = cropper.crop([window])
+    assert [face.n_in_view for face in one] == [1]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"margin": 160}, {"factor": 1.0}, {"min_face_px": 5}, {"min_size_px": -1.0},
+    {"min_sharpness": -1.0},
+])
 def test_params_out_of_range(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="out of range"):
+    with pytest.raises(ConfigError, match="out of range|must not be below"):
         FaceParams(**wrong)
 
 
