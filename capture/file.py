@@ -13,10 +13,12 @@ from capture.config import RadarConfig
 from capture.errors import ConfigError, LayoutError
 from capture.framing import adc_frame, has_hsi_headers
 from capture.hsi import intact_headers, read_header
-from capture.inspect import LayoutVerdict, explain_size, identify_layout
+from capture.inspect_layout import LayoutVerdict, identify_layout
+from capture.inspect_structure import MAX_WORDS
 from capture.layouts import default_layout, word_order
 from capture.packet_file import PacketStream, has_packet_headers
 from capture.sidecar import Sidecar, read_sidecar
+from capture.size import explain_size
 from capture.stream import ByteStream, PayloadStream, group_split_files, in_order
 from capture.types import AdcFrame, Gap, RecordingInfo
 from capture.writer import RecordingWriter
@@ -136,7 +138,7 @@ def open_recording(
     word_order(layout or default_layout(config), config)
     config, natural = _settle_headers(stream, config, files[0])
     n_frames, trailing = divmod(len(stream), config.stored_frame_bytes)
-    _check_size(len(stream), config, files[0])
+    _check_size(stream, config, files[0])
     gaps = tuple(sorted((*stream.gaps, *_gaps(files[0], len(stream))), key=lambda g: g.start_byte))
     verdict = identify_layout(_sample(stream, n_frames, config, gaps), config, files[0])
     info = RecordingInfo(
@@ -220,24 +222,26 @@ def _refuse_headers(start: np.ndarray, config: RadarConfig, where: Path) -> None
     )
 
 
-def _check_size(n_bytes: int, config: RadarConfig, where: Path) -> None:
+def _check_size(stream: PayloadStream, config: RadarConfig, where: Path) -> None:
     """Refuse less than a frame; say what is left over."""
+    n_bytes = len(stream)
     n_frames, trailing = divmod(n_bytes, config.stored_frame_bytes)
-    suggestions = explain_size(n_bytes, config) if trailing else []
+    if not trailing and n_frames:
+        return
+    words = stream.words(0, min(n_bytes // 2, MAX_WORDS))
+    explanation = str(explain_size(n_bytes, config, words))
     if not n_frames:
         raise LayoutError(
             "the file is too short for one frame",
             where=where,
             got=f"{n_bytes} bytes",
             expected=f"frame_bytes = {config.stored_frame_bytes} from the radar configuration",
-            remedy="; or ".join(suggestions) or "check that the configuration belongs to the file",
+            remedy=explanation or "check that the configuration belongs to the file",
         )
-    if trailing:
-        hint = f"; the size would fit with {'; or '.join(suggestions)}" if suggestions else ""
-        log.warning(
-            "%s: %d bytes after the last of %d whole frames are left out%s",
-            where, trailing, n_frames, hint,
-        )  # fmt: skip
+    log.warning(
+        "%s: %d bytes after the last of %d whole frames are left out%s",
+        where, trailing, n_frames, f"; {explanation}" if explanation else "",
+    )  # fmt: skip
 
 
 def _gaps(first: Path, n_bytes: int) -> tuple[Gap, ...]:

@@ -70,6 +70,13 @@ class HsiHeader:
     n_chirps: int
     n_antenna_words: int
 
+    def strip(self, words: np.ndarray) -> np.ndarray:
+        """Samples of chirps that have headers of this length, int16 (n,) -> (fewer,)."""
+        stride = self.n_bytes // 2
+        n_chirps = len(words) // stride
+        chirps = words[: n_chirps * stride].reshape(n_chirps, stride)
+        return chirps[:, self.n_header_bytes // 2 :].reshape(-1)
+
     def differences(self, config: RadarConfig) -> list[str]:
         """In what this header contradicts a configuration, for people."""
         per_antenna = config.words_per_chirp // config.n_stored_rx

@@ -1,321 +1,331 @@
-"""What is this file? The layout of raw words, judged by their content and not by a file name.
-
-Two independent signs tell the word orders apart, each in units of the difference that decides:
-
-*Circularity.* Echoes are sums of complex tones, so the mean of z squared vanishes against the
-mean of |z| squared. Words that are paired wrongly give an improper signal: two neighbouring I
-words read as I and Q of one sample correlate with cos(2 pi f / fs). Real captures: 0.05 as they
-are and 0.90 mispaired (IWR6843), 0.02 and 0.18 (AWR1642, echoes near fs / 4, the weakest case).
-
-*Implied range.* Exchanging I and Q mirrors the range axis, and mispairing adds mirror images.
-Echoes fall with the fourth power of range, so the reading that needs the smaller echo areas,
-mean of (bin / bins)^4 over the energy above the noise, is the likelier one. Half an axis is not
-enough to say so: a complex1x radar sees real targets beyond half its range too. The limit of
-15 dB refuses a reading only if its energy lies beyond 0.7 of the axis and everything would be
-near with I and Q exchanged. Real captures, right against exchanged: 33 dB and 20 dB. Simulated
-walkers of both kinds of signal-to-noise in rooms whose back wall is at 0.76 of the axis: the right
-reading was never more than 5 dB behind.
-
-Noise alone shows neither sign, and then the configuration is believed.
-"""
+"""What is this .bin, and why: format, layout, frames, losses and health of a recording."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from capture.config import RadarConfig
-from capture.errors import ConfigError, LayoutError
-from capture.layouts import LAYOUTS, decode, default_layout, layouts_for
+from capture.errors import CaptureError, LayoutError
+from capture.file import open_recording
+from capture.hsi import HsiHeader, read_header
+from capture.inspect_blind import Hypothesis, open_readings, rank_layouts
+from capture.inspect_health import (
+    antenna_health,
+    find_test_pattern,
+    foreign_file,
+    scan_words,
+    sign_extended,
+)
+from capture.inspect_layout import refuse_offset_binary
+from capture.inspect_structure import MAX_WORDS, Structure, measure_structure, one_antenna
+from capture.layouts import LAYOUTS, decode
+from capture.packet_file import PacketStream, has_packet_headers
+from capture.size import explain_size
+from capture.stream import ByteStream, PayloadStream, in_order
 
-CIRCULARITY_LIMIT = 0.1
-IMPLIED_RANGE_LIMIT_DB = 15.0
-PACKET_WORDS, PAYLOAD_BYTES = 735, 1456
-"""Words of a recorded DCA1000 packet (14 bytes of header and the payload), bytes of payload."""
-_HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "four-lane": "IQ", "four-lane-QI": "QI"}
+SPLIT_BYTES = 1_073_741_760
+"""Where TI's recorders cut a recording: floor(2^30 / 1456) payloads."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutVerdict:
-    """Which word order a file has, and why.
+@dataclass(slots=True)
+class Inspection:
+    """What is known about a recording; unknown things are None.
 
     Attributes
     ----------
-    layout : the likeliest layout; the configuration's own unless another one beats it clearly
-    confirmed : whether every other layout is ruled out by the content
-    scores : evidence for each layout that the radar's family can write, best one 0; a layout
-        at -1 or below is contradicted
-    evidence : what was measured, for people
+    files : in stream order
+    n_bytes : payload, without packet headers
+    framing : 'plain', 'packet-headers' or 'hsi'
+    layout : name of the word order, None while several fit
+    hypotheses : all word orders with their scores, best first; at -1 and below one is ruled out
+    n_frames, frame_bytes : whole frames, and bytes from one to the next
+    repetition_bytes : after which the echoes repeat: one chirp, or a loop of unlike chirps
+    n_rx, n_samples : antennas and samples of a chirp
+    missing_bytes : lost packets, stretches of zeros, and what the sidecar lists as lost
+    trailing_bytes : after the last whole frame
+    saturation : share of words at the ADC's full scale
+    adc_bits, bits_used : width of the words, bits that the largest amplitude takes
+    dc : [I, Q] offset of each antenna, ADC counts; without a configuration of each row of
+        samples that shows in a repetition
+    dead_rx : places, among these antennas or rows, of those that hear nothing
+    test_pattern : what was found instead of samples
+    evidence : what the rest is founded on, for people
+    warnings : what deserves attention though it refuses nothing
+    refused : why the recording cannot be read as it is
     """
 
-    layout: str
-    confirmed: bool
-    scores: dict[str, float]
-    evidence: dict[str, str]
+    files: tuple[Path, ...]
+    n_bytes: int = 0
+    framing: str = "plain"
+    layout: str | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    n_frames: int | None = None
+    frame_bytes: int | None = None
+    repetition_bytes: int | None = None
+    n_rx: int | None = None
+    n_samples: int | None = None
+    missing_bytes: int = 0
+    trailing_bytes: int | None = None
+    saturation: float = 0.0
+    adc_bits: int = 16
+    bits_used: int = 0
+    dc: list[list[float]] = field(default_factory=list)
+    dead_rx: list[int] = field(default_factory=list)
+    test_pattern: str | None = None
+    evidence: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    refused: str | None = None
 
-    def contradicts(self, layout: str) -> bool:
-        """Whether the content clearly speaks against `layout`."""
-        return self.scores.get(layout, 0.0) <= -1.0
-
-    def check(self, layout: str, where: object = None) -> None:
-        """Refuse `layout` when the content clearly speaks against it.
-
-        Raises
-        ------
-        LayoutError
-            With the layout that fits, the measurements, and what to change.
-        """
-        if not self.contradicts(layout):
-            return
-        order = _HARDWARE_ORDERS.get(self.layout)
-        change = f'set iq_order = "{order}" in the radar configuration, or ' if order else ""
-        raise LayoutError(
-            "the samples are not in the order that the configuration says",
-            where=where,
-            got=f"{self.layout} ({self.evidence['circularity']}; {self.evidence['range']})",
-            expected=layout,
-            remedy=f"{change}pass the layout: {self.layout} to follow the content, {layout} to "
-            "insist",
-        )
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as `radarid inspect --json` prints them."""
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        plain["files"] = [str(path) for path in self.files]
+        plain["hypotheses"] = [dataclasses.asdict(item) for item in self.hypotheses]
+        return plain
 
 
-def identify_layout(words: np.ndarray, config: RadarConfig, where: object = None) -> LayoutVerdict:
-    """Tell the word order of raw chirps from their content.
+def inspect_recording(
+    paths: Path | str | Sequence[Path | str], config: RadarConfig | None = None
+) -> Inspection:
+    """Tell what a recording is, as far as its bytes and, if given, a configuration say.
 
     Parameters
     ----------
-    words : int16 array, shape (n_chirps, words_per_chirp); chirps from all over the recording
-    config : waveform and raw format; its own layout is believed unless contradicted
-    where : what to call the recording in an error
+    paths : a file, or all parts of one recording
+    config : waveform and raw format; everything is checked against it
 
     Returns
     -------
-    LayoutVerdict
+    Inspection; `refused` names what cannot be read, is no recording, or fits more than one
+    reading, and what would settle it
 
     Raises
     ------
     LayoutError
-        Samples in offset binary (a TSW1400, or the recorder's MSBToggle).
+        A file that cannot be opened, or parts that do not belong together.
     """
-    refuse_offset_binary(words, where)
-    own = default_layout(config)
-    names = layouts_for(config)
-    if len(names) == 1 or not words.any():
-        reason = "only one layout is possible" if len(names) == 1 else "there is no signal"
-        return LayoutVerdict(own, False, dict.fromkeys(names, 0.0), {"layout": reason})
-    signs = {name: _Signs.of(decode(words, name, config)) for name in names}
-    scores = _scores(signs, words.size // 2)
-    layout = _choose(own, scores)
-    open_names = [name for name in names if name != layout and scores[name] > -1]
-    return LayoutVerdict(
-        layout=layout,
-        confirmed=not open_names,
-        scores={name: round(score, 2) for name, score in scores.items()},
-        evidence=_evidence(layout, open_names, signs),
+    files = in_order(paths)
+    found = Inspection(files)
+    try:
+        stream = ByteStream(files)
+        _refuse_foreign(stream, files[0])
+        payload = _payload(stream, found)
+        words = _look(payload, found)
+        refuse_offset_binary(words, files[0])
+        if config is None:
+            _judge_alone(words, found)
+        else:
+            _judge_with(config, payload, words, found)
+    except CaptureError as failure:
+        if not found.n_bytes and not files[0].is_file():
+            raise
+        found.refused = str(failure)
+    return found
+
+
+def _refuse_foreign(stream: ByteStream, where: Path) -> None:
+    if len(stream) < 2:
+        raise LayoutError("the file is empty", where=where, got=f"{len(stream)} bytes")
+    head = stream.read(0, min(len(stream), 1 << 16))
+    places = np.linspace(0, max(len(stream) - (1 << 14), 0), 8).astype(np.int64) // 2 * 2
+    words = [stream.words(int(at), min(1 << 13, (len(stream) - int(at)) // 2)) for at in places]
+    name = foreign_file(head, np.concatenate(words))
+    if name is not None:
+        raise LayoutError(
+            "not a recording of radar samples", where=where, got=name,
+            remedy="pass the .bin file that the DCA1000's recorder wrote",
+        )  # fmt: skip
+
+
+def _payload(stream: ByteStream, found: Inspection) -> PayloadStream:
+    """What the radar sent, without packet headers."""
+    payload: PayloadStream = stream
+    if has_packet_headers(stream.words(0, min(len(stream) // 2, 16384))):
+        found.framing = "packet-headers"
+        packets = PacketStream(stream)
+        found.evidence["packets"] = (
+            f"14-byte headers (mmWave Studio before 2.1): {packets.n_packets} packets, "
+            f"{packets.n_damaged} headers damaged, {packets.n_repeated} bytes repeated"
+        )
+        payload = packets
+    found.n_bytes = len(payload)
+    first = re.fullmatch(r".*_Raw_(\d+)", found.files[0].stem)
+    if first and int(first[1]):
+        found.warnings.append("the first part is not _Raw_0: its first byte may lie inside a chirp")
+    if found.files[-1].stat().st_size == SPLIT_BYTES:
+        found.warnings.append("the last part is as long as a part can be: another one may follow")
+    return payload
+
+
+def _look(payload: PayloadStream, found: Inspection) -> np.ndarray:
+    """Losses and levels of all words; the first words, signed and without HSI headers."""
+    facts = scan_words(payload)
+    found.saturation, found.adc_bits = round(facts.saturation, 6), facts.n_bits
+    found.bits_used = facts.bits_used
+    lost = [(gap.start_byte, gap.start_byte + gap.n_bytes) for gap in payload.gaps]
+    if _is_regular(facts.zero_runs):
+        found.warnings.append("zeros at regular places: an antenna that hears nothing, not losses")
+    else:
+        lost += [(start, start + n_bytes) for start, n_bytes in facts.zero_runs]
+    _note_losses(lost, facts.saturation, found)
+    words = payload.words(0, min(len(payload) // 2, MAX_WORDS))
+    header = read_header(words[:32])
+    if header is not None:
+        words = _without_headers(words, header, found)
+    return sign_extended(words, facts.n_bits)
+
+
+def _is_regular(runs: tuple[tuple[int, int], ...]) -> bool:
+    """Whether stretches of zeros are equally long and equally far apart, as antennas' are."""
+    starts, lengths = np.array(runs, np.int64).reshape(-1, 2).T
+    if len(starts) < 8:
+        return False
+    distances = np.diff(starts)
+    same = (distances == np.median(distances)) & (lengths[1:] == np.median(lengths))
+    return bool(same.mean() > 0.8)
+
+
+def _note_losses(lost: list[tuple[int, int]], saturation: float, found: Inspection) -> None:
+    covered = end = 0
+    for start, stop in sorted(lost):
+        covered += max(0, stop - max(start, end))
+        end = max(end, stop)
+    found.missing_bytes = covered
+    if covered:
+        found.evidence["losses"] = (
+            f"{covered} of {found.n_bytes} bytes are missing, in {len(lost)} stretches: packets that "
+            "never came, or zeros as long as a packet"
+        )
+    if saturation > 1e-4:
+        found.warnings.append(f"{saturation:.2%} of the words are at the ADC's full scale")
+
+
+def _without_headers(words: np.ndarray, header: HsiHeader, found: Inspection) -> np.ndarray:
+    found.framing = "hsi"
+    if header.content != "samples" or header.n_chirps != 1 or header.n_bytes < 64:
+        raise LayoutError(
+            "HSI headers of another stream than plain samples", where=found.files[0],
+            got=f"{header.content}, {header.n_chirps} chirps behind one header",
+            remedy="record with lvdsStreamCfg -1 1 1 0",
+        )  # fmt: skip
+    found.repetition_bytes = header.n_bytes
+    found.n_rx = header.rx_mask.bit_count()
+    found.evidence["headers"] = (
+        f"HSI headers, words {header.order}: every {header.n_bytes} bytes, rx_mask "
+        f"{header.rx_mask:#x}, {header.n_antenna_words} words of each antenna"
     )
+    return header.strip(words)
 
 
-def _choose(own: str, scores: dict[str, float]) -> str:
-    """The configuration's layout unless contradicted; then the likeliest, its I/Q order if open."""
-    if scores[own] > -1:
-        return own
-    same_order = [
-        name
-        for name, score in scores.items()
-        if score > -1 and LAYOUTS[name].components == LAYOUTS[own].components
-    ]
-    return max(same_order or scores, key=scores.__getitem__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """What one reading of the words looks like.
-
-    `improper` is |mean z^2| / mean |z|^2; `implied_db` the mean of (bin / bins)^4 over energy
-    above the noise, None when nothing stands out; `sided_db` lower over upper half of the range.
-    """
-
-    improper: float
-    implied_db: float | None
-    sided_db: float
-
-    @staticmethod
-    def of(samples: np.ndarray) -> _Signs:
-        n = samples.shape[-1]
-        taper = np.hanning(n + 2)[1:-1]
-        tapered = (samples - samples.mean(axis=-1, keepdims=True)) * taper
-        energy = np.sum(np.abs(tapered) ** 2)
-        improper = np.sum(np.abs(np.sum(tapered**2, axis=(0, 2)))) / energy if energy else 0.0
-        power = np.mean(np.abs(np.fft.fft(tapered)) ** 2, axis=(0, 1))
-        lower, upper = power[1 : (n + 1) // 2].sum(), power[n // 2 + 1 :].sum()
-        sided_db = 10 * np.log10(lower / upper) if lower and upper else 0.0
-        n_spectra = samples.shape[0] * samples.shape[1]
-        return _Signs(float(improper), _implied_db(power, n_spectra), float(sided_db))
-
-
-def _implied_db(power: np.ndarray, n_spectra: int) -> float | None:
-    """Mean of (bin / bins)^4 over the energy of the bins that stand out of the noise, dB."""
-    noise = np.median(power)
-    # One spectrum's noise bin exceeds 16 medians once in 2^16; averaging narrows it.
-    stands_out = power > noise * (1 + 15 / np.sqrt(n_spectra))
-    if not stands_out.any():
-        return None
-    excess = np.where(stands_out, power - noise, 0.0)
-    place = (np.arange(len(power)) + 0.5) / len(power)
-    return float(10 * np.log10(np.sum(excess * place**4) / excess.sum()))
-
-
-def _scores(signs: dict[str, _Signs], n_samples: int) -> dict[str, float]:
-    """Evidence against each reading in units of the deciding difference, best one 0."""
-    circularity_limit = max(CIRCULARITY_LIMIT, 6 / np.sqrt(n_samples))
-    least_improper = min(sign.improper for sign in signs.values())
-    ranges = [sign.implied_db for sign in signs.values() if sign.implied_db is not None]
-    raw = {}
-    for name, sign in signs.items():
-        raw[name] = (least_improper - sign.improper) / circularity_limit
-        if sign.implied_db is not None:
-            raw[name] += (min(ranges) - sign.implied_db) / IMPLIED_RANGE_LIMIT_DB
-    best = max(raw.values())
-    return {name: float(score - best) for name, score in raw.items()}
-
-
-def _evidence(layout: str, open_names: list[str], signs: dict[str, _Signs]) -> dict[str, str]:
-    def listing(unit: str, values: dict[str, float | None], digits: int) -> str:
-        shown = (
-            f"{name} {'-' if value is None else f'{value:.{digits}f}{unit}'}"
-            for name, value in values.items()
-        )
-        return ", ".join(shown)
-
-    state = f"unconfirmed; not ruled out: {', '.join(open_names)}" if open_names else "confirmed"
-    return {
-        "layout": f"{layout} {state}",
-        "circularity": "|mean z^2| / mean |z|^2 "
-        + listing("", {k: s.improper for k, s in signs.items()}, 2),
-        "range": "mean (bin / bins)^4 "
-        + listing(" dB", {k: s.implied_db for k, s in signs.items()}, 1),
-        "one-sided": "lower over upper half of the range "
-        + listing(" dB", {k: s.sided_db for k, s in signs.items()}, 1),
-    }
-
-
-def refuse_offset_binary(words: np.ndarray, where: object = None) -> None:
-    """Refuse samples whose zero is 2^15.
-
-    Raises
-    ------
-    LayoutError
-        More than 90 % of the words lie in the outer half of the int16 range, where a receiver
-        that is not overdriven has none.
-    """
-    outer = np.mean((words >= 1 << 14) | (words < -(1 << 14))) if words.size else 0.0
-    if outer > 0.9:
+def _judge_alone(words: np.ndarray, found: Inspection) -> None:
+    """Layout, chirps and frames from the words alone."""
+    where = found.files[0]
+    found.test_pattern = find_test_pattern(words)
+    if found.test_pattern:
         raise LayoutError(
-            "samples in offset binary, as a TSW1400 writes them (or a DCA1000 recorder with "
-            "MSBToggle), not a DCA1000's two's complement",
-            where=where,
-            got=f"{outer:.0%} of the words beyond +-2^14",
-            remedy="record with a DCA1000EVM and MSBToggle 0",
-        )
-
-
-def refuse_headers(start: np.ndarray, where: object = None) -> None:
-    """Refuse files that hold more than ADC samples.
-
-    Parameters
-    ----------
-    start : int16 array, the first words of the file (some thousand)
-    where : what to call the file
-
-    Raises
-    ------
-    LayoutError
-        14-byte packet headers (mmWave Studio before 2.1: sequence u32, length u32 = 1456, byte
-        count u48), or HSI headers (SDK demos with enableHeader 1).
-    """
-    if _is_packet_header(start[:7]) and _is_packet_header(start[PACKET_WORDS:][:7], default=True):
+            "a test pattern instead of samples", where=where, got=found.test_pattern,
+            remedy="switch the LVDS test pattern off and record again",
+        )  # fmt: skip
+    if not words.any():
+        raise LayoutError("no signal: nothing but zeros where samples should be", where=where)
+    sample = words[: 1 << 18]
+    first = rank_layouts(sample)[0].name
+    structure = measure_structure(words, first)
+    found.hypotheses = rank_layouts(sample, structure.row_words)
+    names = open_readings(found.hypotheses)
+    if len(names) > 1:
         raise LayoutError(
-            "the file still has the 14-byte header of every network packet",
-            where=where,
-            got=f"words {', '.join(str(word) for word in start[:7])}",
-            remedy="run mmWave Studio's Packet_Reorder_Zerofill on it first",
+            f"{len(names)} readings fit: {' and '.join(names)}", where=where,
+            got="; ".join(f"{h.name}: {h.evidence}" for h in found.hypotheses[: len(names)]),
+            remedy=_what_decides(names),
+        )  # fmt: skip
+    found.layout = names[0]
+    found.evidence["layout"] = f"{names[0]}: {found.hypotheses[0].evidence}; all others ruled out"
+    _note_structure(structure, found)
+    if structure.period_words and structure.row_words:
+        row = one_antenna(names[0], structure.row_words // structure.words_per_sample)
+        n_periods = len(words) // structure.period_words
+        rows = words[: n_periods * structure.period_words].reshape(-1, row.words_per_chirp)
+        samples = decode(rows, names[0], row)
+        _note_antennas(samples.reshape(n_periods, -1, row.n_samples), found)
+
+
+def _what_decides(names: list[str]) -> str:
+    kinds = {LAYOUTS[name].n_lanes for name in names}
+    if len(kinds) > 1 or len({bool(LAYOUTS[name].components) for name in names}) > 1:
+        return "pass the radar's configuration (--radar): its lanes and ADC format decide"
+    if {LAYOUTS[name].components for name in names} == {"IQ", "QI"}:
+        return (
+            "pass the radar's configuration (--radar): its iq_order (SampleSwap) decides; or "
+            "record something near, which lies in the lower part of the range axis"
         )
-    magic = np.array([0x0ADC, 0x0CDA], np.int16)
-    if np.isin(start[:8], magic).sum() >= 4:
+    return "record something at another distance, or longer; the echoes here look alike in both"
+
+
+def _note_structure(structure: Structure, found: Inspection) -> None:
+    period, row = structure.period_words, structure.row_words
+    if period is None or row is None or found.layout is None:
+        found.evidence["chirps"] = "nothing repeats: the length of a chirp does not show"
+        return
+    n_samples = period // structure.words_per_sample
+    four = LAYOUTS[found.layout].n_lanes == 4
+    text = f"the echoes repeat every {period} words (correlation {structure.strength:.2f}): "
+    text += f"{'' if four else 'antennas x '}samples x unlike chirps of a loop = {n_samples}"
+    if row < period:
+        text += f"; breaks show after every {row // structure.words_per_sample} samples at least"
+    found.evidence["chirps"] = text
+    found.n_rx = 4 if four else found.n_rx
+    found.repetition_bytes = found.repetition_bytes or 2 * period
+    if structure.frame_periods:
+        found.frame_bytes = structure.frame_periods * found.repetition_bytes
+        found.n_frames, found.trailing_bytes = divmod(found.n_bytes, found.frame_bytes)
+        found.evidence["frames"] = (
+            f"pauses after every {structure.frame_periods} repetitions stand out by "
+            f"{structure.joint:.0f} standard deviations"
+        )
+
+
+def _note_antennas(samples: np.ndarray, found: Inspection) -> None:
+    found.dc, found.dead_rx = antenna_health(samples)
+    if found.dead_rx:
+        found.warnings.append(f"antennas that hear nothing: {found.dead_rx} (counted in the file)")
+
+
+def _judge_with(
+    config: RadarConfig, payload: PayloadStream, words: np.ndarray, found: Inspection
+) -> None:
+    """Everything against the configuration."""
+    found.frame_bytes, found.repetition_bytes = config.stored_frame_bytes, config.stored_chirp_bytes
+    found.n_rx, found.n_samples = config.n_rx, config.n_samples
+    found.n_frames, found.trailing_bytes = divmod(len(payload), config.stored_frame_bytes)
+    found.test_pattern = find_test_pattern(words)
+    if words.any():
+        row = config.words_per_chirp // (config.n_stored_rx if config.n_lanes == 2 else 1)
+        found.hypotheses = rank_layouts(words[: 1 << 18], row)
+    verdict = explain_size(len(payload), config, words)
+    cut = "cut off" in verdict.fields or verdict.fields == ("n_frames",)
+    if verdict.changes and not cut:
         raise LayoutError(
-            "the file has HSI headers before its chirps, which are not supported yet",
-            where=where,
-            remedy="record with lvdsStreamCfg -1 0 1 0",
-        )
-
-
-def _is_packet_header(words: np.ndarray, default: bool = False) -> bool:
-    if len(words) < 7:
-        return default
-    return bool(words[2] == PAYLOAD_BYTES and words[3] == 0 and words[:2].any())
-
-
-def explain_size(n_bytes: int, config: RadarConfig) -> list[str]:
-    """Single changes of the configuration with which a file holds whole frames.
-
-    Parameters
-    ----------
-    n_bytes : size of the payload
-    config : the configuration that does not fit
-
-    Returns
-    -------
-    One line for each field that alone explains the size, with its nearest fitting value.
-    """
-    found = _whole_with(n_bytes, config, config.n_frames) or _whole_with(n_bytes, config, 0)
-    if n_bytes and n_bytes % (2 * PACKET_WORDS) == 0:
-        found.append("14-byte packet headers (the size is a whole number of 1470-byte packets)")
-    return found
-
-
-def _whole_with(n_bytes: int, config: RadarConfig, n_frames: int) -> list[str]:
-    """The nearest value of each field that makes `n_frames` (0: any number of) whole frames."""
-    found = []
-    for field, candidates in _single_changes(config).items():
-        for text, changed in candidates:
-            frames, rest = divmod(n_bytes, changed.frame_bytes)
-            if not rest and frames and frames == (n_frames or frames):
-                found.append(f"{field} = {text} (then {frames} whole frames)")
-                break
-    return found
-
-
-def _single_changes(config: RadarConfig) -> dict[str, Iterator[tuple[str, RadarConfig]]]:
-    """Field name -> (value as text, configuration with it), nearest values first."""
-
-    def variants(field: str, values: list[Any], show: str = "{}") -> Iterator[tuple[str, Any]]:
-        for value in values:
-            try:
-                yield show.format(value), dataclasses.replace(config, **{field: value})
-            except ConfigError:
-                continue  # a waveform that cannot be is no explanation
-
-    def nearest(limit: int, value: int, step: int = 1) -> list[int]:
-        others = [n for n in range(step, limit + 1, step) if n != value]
-        return sorted(others, key=lambda n: abs(n - value))
-
-    masks = [(1 << n) - 1 for n in (4, 2, 1, 3) if n != config.n_rx]
-    formats = ["real" if config.is_complex else "complex1x"]
-    loop = config.chirps
-    return {
-        "n_loops": variants("n_loops", nearest(255, config.n_loops)),
-        "rx_mask": variants("rx_mask", masks, "{:#x}"),
-        "n_samples": variants("n_samples", nearest(2048, config.n_samples, step=2)),
-        "adc_format": variants("adc_format", formats, "'{}'"),
-        "chirps": (
-            (f"{n} definitions", changed)
-            for n in (1, 2, 3, 4)
-            if n != len(loop)
-            for _, changed in variants("chirps", [(loop * 4)[:n]])
-        ),
-        "n_lanes": variants("n_lanes", [6 - config.n_lanes]),
-    }
+            "size and content do not fit the configuration", where=found.files[0],
+            got=f"{len(payload)} bytes", expected=f"frames of {config.stored_frame_bytes} bytes",
+            remedy=f"{verdict}: change the configuration, or pass the one the file was made with",
+        )  # fmt: skip
+    if verdict.changes:
+        found.warnings.append(f"the size is not what the configuration says: {verdict}")
+    recording = open_recording(found.files, config)
+    found.layout = recording.info.layout
+    found.evidence |= recording.info.evidence
+    gaps = recording.info.gaps
+    found.missing_bytes = max(found.missing_bytes, sum(gap.n_bytes for gap in gaps))
+    places = np.unique(np.linspace(0, len(recording) - 1, 8).astype(int))
+    frames = [recording.frame(int(k)) for k in places]
+    chirps = np.concatenate([frame.words[frame.valid][:64] for frame in frames])
+    if len(chirps):
+        _note_antennas(decode(chirps, found.layout, recording.info.config), found)

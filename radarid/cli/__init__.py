@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from radarid import __version__
-from radarid.cli import demo, doctor, emulate, evaluate, identify, ingest, plot, simulate, train
+from radarid.cli import (
+    demo,
+    doctor,
+    emulate,
+    evaluate,
+    identify,
+    ingest,
+    inspect,
+    plot,
+    record,
+    simulate,
+    train,
+)
 
 app = typer.Typer(
     name="radarid",
@@ -18,7 +30,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (simulate, ingest, train, evaluate, identify, plot, demo, emulate, doctor):
+for _command in (
+    simulate,
+    inspect,
+    ingest,
+    train,
+    evaluate,
+    identify,
+    plot,
+    demo,
+    emulate,
+    doctor,
+    record,
+):
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
 
 

@@ -1,4 +1,4 @@
-"""Which layout is this: tones and noise of known order, foreign files, sizes that do not fit."""
+"""Which layout is this: tones and noise of known order, and offset binary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.inspect import explain_size, identify_layout, refuse_headers, refuse_offset_binary
+from capture.inspect_layout import identify_layout, refuse_offset_binary
 from capture.layouts import decode, encode
 
 RADAR = RadarConfig(n_samples=128, n_loops=64)
@@ -116,60 +116,6 @@ def test_offset_binary_is_refused_by_name() -> None:
         identify_layout(words ^ np.int16(-(2**15)), RADAR)
     loud = np.random.default_rng(0).integers(-(2**15), 2**15, 10_000).astype(np.int16)
     refuse_offset_binary(loud)
-
-
-def packet(sequence: int, payload: np.ndarray) -> bytes:
-    count = 1456 * (sequence - 1)
-    header = sequence.to_bytes(4, "little") + (1456).to_bytes(4, "little")
-    return header + count.to_bytes(6, "little") + payload.astype("<i2").tobytes()
-
-
-def test_packet_headers_are_refused_by_name() -> None:
-    samples = np.arange(728)
-    raw = packet(1, samples) + packet(2, samples) + packet(3, samples)
-    # The first words that users report: 1 0 1456 0 0 0 0.
-    words = np.frombuffer(raw, np.int16)
-    assert words[:7].tolist() == [1, 0, 1456, 0, 0, 0, 0]
-    for start in (words, words[:735]):
-        with pytest.raises(LayoutError, match="14-byte header.*Packet_Reorder_Zerofill"):
-            refuse_headers(start)
-    chance = words.copy()
-    chance[735:] = 0  # one match alone is not a header
-    refuse_headers(chance)
-    refuse_headers(words[:3])
-
-
-def test_hsi_headers_are_refused_by_name() -> None:
-    magic = np.frombuffer(bytes.fromhex("dc0ada0cdc0ada0c"), np.int16)
-    with pytest.raises(LayoutError, match="HSI headers"):
-        refuse_headers(np.concatenate([magic, np.zeros(100, np.int16)]))
-
-
-def test_a_size_that_does_not_fit_names_each_field_that_would_explain_it() -> None:
-    # 4 RX x 128 chirps x 128 samples x 4 B = 262144 B are configured, the file has half of it.
-    config = dataclasses.replace(RADAR, n_loops=128)
-    assert config.frame_bytes == 262_144
-    assert explain_size(131_072, config) == [
-        "n_loops = 64 (then 1 whole frames)",
-        "rx_mask = 0x3 (then 1 whole frames)",
-        "n_samples = 64 (then 1 whole frames)",
-        "adc_format = 'real' (then 1 whole frames)",
-    ]
-
-
-def test_the_number_of_frames_narrows_the_explanation() -> None:
-    # Ten frames of 100 loops: without the count the nearest divisor of 1000 loops is 125.
-    config = dataclasses.replace(RADAR, n_loops=128)
-    n_bytes = 10 * 100 * 2048
-    assert "n_loops = 125 (then 8 whole frames)" in explain_size(n_bytes, config)
-    counted = dataclasses.replace(config, n_frames=10)
-    assert explain_size(n_bytes, counted) == [
-        "n_loops = 100 (then 10 whole frames)", "n_samples = 100 (then 10 whole frames)",
-    ]  # fmt: skip
-
-
-def test_packets_explain_a_size_too() -> None:
-    assert explain_size(1470 * 7, RADAR)[-1].startswith("14-byte packet headers")
 
 
 def test_decoding_with_the_verdict_recovers_the_range() -> None:
