@@ -40,7 +40,7 @@ class Recorder:
     """Write frames as they come; a context manager.
 
     Leaving the context ends the recording: as complete, or, after an error, as broken off, with
-    everything that was written before it still good.
+    everything that was written before it still good. When that is nothing, no file is left.
 
     Parameters
     ----------
@@ -57,11 +57,14 @@ class Recorder:
     Attributes
     ----------
     n_incomplete, n_missing : frames of which some, or all, bytes were lost
+    first_index : index of the recording's first frame, None while it is not known
+    started_ns : arrival of that frame, by the frame that came first; 0 while it is not known
 
     Raises
     ------
     RecordError
-        The folder does not exist, a recording of this name does, or nothing can be written.
+        The folder does not exist, or a recording of this name does. On entering: nothing can be
+        written.
     """
 
     def __init__(
@@ -79,26 +82,20 @@ class Recorder:
     ) -> None:
         self.out, self.n_frames = out, 0
         self.n_incomplete = self.n_missing = 0
+        self.first_index, self.started_ns = first_index, 0
         self._frame_bytes, self._period_s = config.stored_frame_bytes, config.frame_period_s
-        self._limit, self._first_index = n_frames, first_index
+        self._limit = n_frames
         self._describe, self._interval_s = describe, interval_s
-        self._started_at: str | None = None
         self._lost = LostStretches(config.stored_chirp_bytes)
         self._lock = threading.Lock()  # n_frames and _lost change together
         self._failure: OSError | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="radarid-sidecar", daemon=True)
-        make_room(out, force=force)
-        first = part_path(out, 0)
-        radar = first.with_suffix(".toml")
-        self._path = Sidecar.path_for(first)
-        self._sidecar = dataclasses.replace(sidecar or Sidecar(), radar=radar.name)
-        try:
-            write_toml(radar, config)
-            self._parts = PartWriter(out, part_bytes)
-            self._checkpoint(complete=False)
-        except OSError as failure:
-            raise self._explain(failure) from None
+        self._config, self._part_bytes = config, part_bytes
+        self._path = Sidecar.path_for(part_path(out, 0))
+        self._radar = self._path.with_suffix(".toml")
+        self._sidecar = dataclasses.replace(sidecar or Sidecar(), radar=self._radar.name)
+        self._in_the_way = check_room(out, force=force)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -127,16 +124,16 @@ class Recorder:
         """
         if self._failure is not None:
             raise self._explain(self._failure)
-        if self._first_index is None:
-            self._first_index = frame.index
-        place = frame.index - self._first_index
+        if self.first_index is None:
+            self.first_index = frame.index
+        place = frame.index - self.first_index
         if place < self.n_frames:
             raise RecordError(
                 "a frame that comes too late to be recorded", where=self.out,
                 got=f"frame {place}", expected=f"frame {self.n_frames} or later",
             )  # fmt: skip
-        if self._started_at is None and frame.time_ns:
-            self._started_at = utc(frame.time_ns - round(place * self._period_s * 1e9))
+        if not self.started_ns and frame.time_ns:
+            self.started_ns = frame.time_ns - round(place * self._period_s * 1e9)
         try:
             self._write_at(place, frame)
         except OSError as failure:
@@ -162,8 +159,19 @@ class Recorder:
             raise self._explain(failure) from None
         finally:
             self._parts.close()
+        if not complete and not self.n_frames:
+            for path in (*self.files, self._path, self._radar):
+                path.unlink()
 
     def __enter__(self) -> Recorder:
+        try:
+            for path in self._in_the_way:
+                path.unlink()
+            write_toml(self._radar, self._config)
+            self._parts = PartWriter(self.out, self._part_bytes)
+            self._checkpoint(complete=False)
+        except OSError as failure:
+            raise self._explain(failure) from None
         self._thread.start()
         return self
 
@@ -212,7 +220,7 @@ class Recorder:
             complete=complete,
             n_bytes=n_bytes,
             lost_granule_bytes=granule,
-            started_at=self._started_at,
+            started_at=utc(self.started_ns) if self.started_ns else None,
         )
         sidecar = dataclasses.replace(self._sidecar, lost=lost, live=live)
         if self._describe is not None:
@@ -242,13 +250,17 @@ def record_stream(frames: Iterable[RawFrame], recorder: Recorder) -> None:
             break
 
 
-def make_room(out: Path, *, force: bool = False) -> None:
+def check_room(out: Path, *, force: bool = False) -> list[Path]:
     """Check that a recording of this name can be begun.
 
     Parameters
     ----------
     out : folder and name
-    force : remove a recording of this name
+    force : files of this name are no obstacle
+
+    Returns
+    -------
+    Files of a recording of this name, to be removed before another one takes their place
 
     Raises
     ------
@@ -272,8 +284,7 @@ def make_room(out: Path, *, force: bool = False) -> None:
             got=", ".join(path.name for path in existing),
             remedy="choose another name, or replace it with --force",
         )  # fmt: skip
-    for path in existing:
-        path.unlink()
+    return existing
 
 
 def utc(time_ns: int) -> str:

@@ -142,6 +142,12 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     assert other.read_bytes() == b"mine"
 
 
+def test_nothing_recorded_leaves_no_files(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), Recorder(tmp_path / "w", RADAR):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such folder.*mkdir -p"):
         Recorder(tmp_path / "none" / "w", RADAR)
