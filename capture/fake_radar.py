@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import select
 import threading
-import tty
 from collections.abc import Callable, Mapping
 from types import TracebackType
+
+from capture.errors import LinkError
 
 PROMPT = b"mmwDemo:/>"
 
@@ -21,7 +22,7 @@ VERSION_REPORT = (
 
 
 class FakeRadar:
-    """Answers every line as the demo does: an echo, "Done", the prompt.
+    """Answers every line as the demo does: an echo, "Done", the prompt; Unix only.
 
     Parameters
     ----------
@@ -33,6 +34,11 @@ class FakeRadar:
     port : path of the terminal to connect to
     lines : what was received
     is_running : set between sensorStart and sensorStop
+
+    Raises
+    ------
+    LinkError
+        This system has no pseudo-terminals.
     """
 
     def __init__(
@@ -40,6 +46,10 @@ class FakeRadar:
     ) -> None:
         self._replies = {"version": VERSION_REPORT, **(replies or {})}
         self._on_stop = on_stop
+        if not hasattr(os, "openpty"):
+            raise LinkError("this system has no pseudo-terminals", expected="Linux or macOS")
+        import tty  # exists where openpty does
+
         self._radar, self._terminal = os.openpty()
         tty.setraw(self._terminal)
         self.port = os.ttyname(self._terminal)
@@ -66,14 +76,15 @@ class FakeRadar:
         reply = self._replies.get(word, "Done\n" if word else "")
         if word in self._replies and not reply:
             return
-        text = f"{line}\n{reply}".replace("\n", "\n\r").encode()
-        if word == "sensorStart" and "Done" in reply:
-            self.is_running.set()
-        if word == "sensorStop":
+        if word == "sensorStop" and not self.is_running.is_set():
+            reply = "Ignored: Sensor is already stopped\nDone\n"
+        elif word == "sensorStop":
             self.is_running.clear()
             if self._on_stop is not None:
                 self._on_stop()
-        os.write(self._radar, text + PROMPT)
+        elif word == "sensorStart" and "Done" in reply:
+            self.is_running.set()
+        os.write(self._radar, f"{line}\n{reply}".replace("\n", "\n\r").encode() + PROMPT)
 
     def close(self) -> None:
         """Hang up."""

@@ -185,7 +185,8 @@ class RadarCli:
                 "('version' tells), and sensorStop, flushCfg must come first",
             )
         if _PASSED_OVER.search(reply):
-            log.warning("%s: '%s': %s", where or self.port, line, " ".join(reply.split()))
+            level = logging.INFO if line.startswith("sensorStop") else logging.WARNING
+            log.log(level, "%s: '%s': %s", where or self.port, line, " ".join(reply.split()))
         elif not re.search(r"\bdone\b", reply, re.IGNORECASE):
             raise LinkError(
                 f"the radar did not confirm '{line}'",

@@ -12,7 +12,7 @@ from capture.emulator import Emulator
 from capture.errors import CaptureError, LayoutError, LinkError
 from capture.faults import FaultParams, schedule
 from capture.pacing import made_s
-from capture.packets import PacketBatch
+from capture.packets import PacketBatch, compose
 from capture.sidecar import Sidecar, write_sidecar
 
 
@@ -197,3 +197,18 @@ def test_a_file_that_disappears_is_an_explained_error(tmp_path: Path) -> None:
             board.wait(10)
     with pytest.raises(CaptureError, match="speed"):
         Emulator(tmp_path / "walk.bin", RADAR, own_link(), speed=-1)
+
+
+def test_the_counters_wrap_after_days(tmp_path: Path) -> None:
+    payload = record(tmp_path / "walk.bin", 8000)
+    with Emulator(tmp_path / "walk.bin", RADAR, own_link(), loop=True) as board:
+        board.start()
+        plan = board.sent.plan
+        rows = np.zeros((4, 1472), np.uint8)
+        for first in (2**32 - 3, 2**48 // 1456 - 2):
+            numbers = np.arange(first, first + 4)
+            assert board._fill(rows, numbers, plan).tolist() == [1466] * 4
+            for number, row in zip(numbers.tolist(), rows, strict=True):
+                place = 1456 * number % 8000
+                samples = (payload + payload)[place : place + 1456]
+                assert row[:1466].tobytes() == compose(number + 1, 1456 * number, samples)
