@@ -41,7 +41,8 @@ def has_packet_headers(start: np.ndarray) -> bool:
 
     Returns
     -------
-    True when two records in a row, among the first ones, have counters that agree; where the file
+    True when at least two headers of full packets lie one record apart or more, even if their
+    counters are damaged, or a full packet and a short one whose counters agree; where the file
     holds one record only, when that counts from the start of a recording
     """
     raw = np.ascontiguousarray(start, "<i2").view(np.uint8)
@@ -49,9 +50,11 @@ def has_packet_headers(start: np.ndarray) -> bool:
     if first is not None and len(raw) <= first.n_bytes + RECORD_HEADER_BYTES:
         return first.count == (first.sequence - 1) * PAYLOAD_BYTES
     places = range(0, len(raw) - RECORD_HEADER_BYTES, RECORD_BYTES)
-    records = [_Record.at(raw, place) for place in places]
+    records = [record for place in places if (record := _Record.at(raw, place)) is not None]
+    if sum(record.length == PAYLOAD_BYTES for record in records) > 1:
+        return True
     return any(
-        a is not None and b is not None and a.count != b.count and _agree(a.distance, b.distance)
+        a.count != b.count and _agree(a.distance, b.distance)
         for a, b in zip(records, records[1:], strict=False)
     )
 
@@ -207,33 +210,55 @@ class _Scan:
     def _irregular_record(self) -> None:
         """Take, or pass over, a record that is short, truncated or does not go on regularly."""
         record = self._at(self._place)
-        if record is not None and self._is_believable(record):
-            length = min(record.length, len(self._file) - self._place - RECORD_HEADER_BYTES)
-            self.runs.add_one(record.count, length, self._place)
-            self.n_packets += 1
-            self._distance = record.next_distance
-            self._place += RECORD_HEADER_BYTES + length
+        if record is not None and self._is_confirmed(record):
+            self._take(record)
             return
+        n_damaged = self._n_until_regular()
+        if not n_damaged and record is not None and self._begins_anew(record):
+            self._take(record)
+            return
+        if not n_damaged:
+            left = -(-(len(self._file) - self._place) // RECORD_BYTES)
+            if left > _LOOK_AHEAD or not self.n_packets:
+                self._lost_track()
+            n_damaged = left
         self.first_damaged = self.first_damaged if self.n_damaged else self._place
+        self.n_damaged += n_damaged
+        self._place = min(self._place + n_damaged * RECORD_BYTES, len(self._file))
+
+    def _take(self, record: _Record) -> None:
+        length = min(record.length, len(self._file) - self._place - RECORD_HEADER_BYTES)
+        self.runs.add_one(record.count, length, self._place)
+        self.n_packets += 1
+        self._distance = record.next_distance
+        self._place += RECORD_HEADER_BYTES + length
+
+    def _is_confirmed(self, record: _Record) -> bool:
+        """Whether a record goes on from the last, and the next one, or the file's end, from it."""
+        if not _agree(record.distance, self._distance):
+            return False
+        after = self._place + record.n_bytes
+        if after + RECORD_HEADER_BYTES >= len(self._file):
+            return True
+        following = self._at(after)
+        return following is not None and bool(_agree(following.distance, record.next_distance))
+
+    def _begins_anew(self, record: _Record) -> bool:
+        """Whether the counters go on from here, at another distance: a short packet was lost."""
+        following = self._at(self._place + record.n_bytes)
+        return (
+            following is not None
+            and following.count > record.count
+            and bool(_agree(following.distance, record.next_distance))
+        )
+
+    def _n_until_regular(self) -> int:
+        """Records from here to the next one that goes on from the last good one; 0 if none."""
         for k in range(1, _LOOK_AHEAD + 1):
             later = self._at(self._place + k * RECORD_BYTES)
             if later is not None and _agree(later.distance, self._distance):
-                self.n_damaged += k
-                self._place += k * RECORD_BYTES
-                return
-        if self._place + _LOOK_AHEAD * RECORD_BYTES < len(self._file) or not self.n_packets:
-            self._lost_track()
-        self.n_damaged += -(-(len(self._file) - self._place) // RECORD_BYTES)
-        self._place = len(self._file)
-
-    def _is_believable(self, record: _Record) -> bool:
-        """Whether the counters go on from the last record, or the next record goes on from them."""
-        after = self._place + record.n_bytes
-        following = self._at(after)
-        if following is None:
-            at_end = after + RECORD_HEADER_BYTES >= len(self._file)
-            return at_end and bool(_agree(record.distance, self._distance))
-        return bool(_agree(following.distance, record.next_distance))
+                return k
+        return 0
 
     def _lost_track(self) -> None:
         raise LayoutError(
