@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,17 +102,13 @@ def inspect_recording(
 
     Returns
     -------
-    Inspection; `refused` names what cannot be read, is no recording, or fits more than one
-    reading, and what would settle it
-
-    Raises
-    ------
-    LayoutError
-        A file that cannot be opened, or parts that do not belong together.
+    Inspection, whatever the files hold; `refused` names what cannot be read, is no recording, or
+    fits more than one reading, and what would settle it
     """
-    files = in_order(paths)
-    found = Inspection(files)
+    given = [paths] if isinstance(paths, (str, Path)) else paths
+    found = Inspection(tuple(Path(path) for path in given))
     try:
+        found.files = files = in_order(paths)
         stream = ByteStream(files)
         _refuse_foreign(stream, files[0])
         payload = _payload(stream, found)
@@ -124,8 +119,6 @@ def inspect_recording(
         else:
             _judge_with(config, payload, words, found)
     except CaptureError as failure:
-        if not found.n_bytes and not files[0].is_file():
-            raise
         found.refused = str(failure)
     return found
 
@@ -156,9 +149,6 @@ def _payload(stream: ByteStream, found: Inspection) -> PayloadStream:
         )
         payload = packets
     found.n_bytes = len(payload)
-    first = re.fullmatch(r".*_Raw_(\d+)", found.files[0].stem)
-    if first and int(first[1]):
-        found.warnings.append("the first part is not _Raw_0: its first byte may lie inside a chirp")
     if found.files[-1].stat().st_size == SPLIT_BYTES:
         found.warnings.append("the last part is as long as a part can be: another one may follow")
     return payload
@@ -200,8 +190,8 @@ def _note_losses(lost: list[tuple[int, int]], saturation: float, found: Inspecti
     found.missing_bytes = covered
     if covered:
         found.evidence["losses"] = (
-            f"{covered} of {found.n_bytes} bytes are missing, in {len(lost)} stretches: packets that "
-            "never came, or zeros as long as a packet"
+            f"{covered} of {found.n_bytes} bytes are missing, in {len(lost)} stretches: packets "
+            "that never came, or zeros as long as a packet"
         )
     if saturation > 1e-4:
         found.warnings.append(f"{saturation:.2%} of the words are at the ADC's full scale")
@@ -309,6 +299,8 @@ def _judge_with(
     if words.any():
         row = config.words_per_chirp // (config.n_stored_rx if config.n_lanes == 2 else 1)
         found.hypotheses = rank_layouts(words[: 1 << 18], row)
+        names = open_readings(found.hypotheses)
+        found.layout = names[0] if len(names) == 1 else None
     verdict = explain_size(len(payload), config, words)
     cut = "cut off" in verdict.fields or verdict.fields == ("n_frames",)
     if verdict.changes and not cut:

@@ -94,7 +94,8 @@ def _blocks(words: np.ndarray, name: str, n_samples: int) -> np.ndarray:
     """Samples in blocks as if each were a chirp, (n_blocks, n_streams, n_samples), no means."""
     config = one_antenna(name, n_samples)
     n_blocks = len(words) // config.words_per_chirp
-    used = words[: n_blocks * config.words_per_chirp].reshape(n_blocks, -1)
+    n_words = config.words_per_chirp
+    used = words[: n_blocks * n_words].reshape(n_blocks, n_words)
     samples = decode(used, name, config)
     return np.asarray(samples - samples.mean(axis=2, keepdims=True))
 

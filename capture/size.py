@@ -164,7 +164,7 @@ def explain_size(n_bytes: int, config: RadarConfig, words: np.ndarray | None = N
     if own_fits and not rest and n_own and config.n_frames in {0, n_own}:
         return SizeVerdict()
     found: list[Change] = []
-    for field, candidates in _single_changes(config).items():
+    for field, candidates in _single_changes(config, n_bytes).items():
         best = None
         for value, changed in candidates:
             change = _fit(n_bytes, config, field, value, changed, content, own_agreed)
@@ -206,13 +206,17 @@ def _family(layout: str) -> tuple[int, bool]:
     return LAYOUTS[layout].n_lanes, bool(LAYOUTS[layout].components)
 
 
-def _single_changes(config: RadarConfig) -> dict[str, Iterator[tuple[str, RadarConfig]]]:
+def _single_changes(
+    config: RadarConfig, n_bytes: int
+) -> dict[str, Iterator[tuple[str, RadarConfig]]]:
     """Field name -> (value as text, configuration with it), nearest values first."""
+
+    # The frame only has to be long enough: its period is no part of the size.
+    longer = dataclasses.replace(config, frame_period_s=1e3)
+    plain = not config.hsi_header and config.subframe is None
 
     def variants(field: str, values: list[Any], show: str = "{}") -> Iterator[tuple[str, Any]]:
         for value in values:
-            # The frame only has to be long enough: its period is no part of the size.
-            longer = dataclasses.replace(config, frame_period_s=1e3)
             try:
                 yield show.format(value), dataclasses.replace(longer, **{field: value})
             except ConfigError:
@@ -220,6 +224,8 @@ def _single_changes(config: RadarConfig) -> dict[str, Iterator[tuple[str, RadarC
 
     def nearest(limit: int, value: int, step: int = 1) -> list[int]:
         others = [n for n in range(step, limit + 1, step) if n != value]
+        if plain:  # a frame's bytes are a multiple of each count then
+            others = [n for n in others if n_bytes % n == 0]
         return sorted(others, key=lambda n: abs(n - value))
 
     masks = [(1 << n) - 1 for n in (4, 2, 1, 3) if n != config.n_rx]

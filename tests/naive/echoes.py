@@ -41,9 +41,7 @@ def point_targets(
         tone *= amplitude * np.exp(1j * phase)[:, None]
         samples += tone[:, None, :] * over_rx[:, None]
     rms = np.sqrt(np.mean(np.abs(samples) ** 2) / 10 ** (snr_db / 10) / 2)
-    samples += rms * (
-        rng.standard_normal(samples.shape) + 1j * rng.standard_normal(samples.shape)
-    )
+    samples += rms * (rng.standard_normal(samples.shape) + 1j * rng.standard_normal(samples.shape))
     if not config.is_complex:
         samples = samples.real
     return encode(samples, layout or default_layout(config), config)
