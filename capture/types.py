@@ -22,7 +22,8 @@ class AdcFrame:
     layout : name of the word order inside a chirp (see `capture.layouts`)
     index : frame number since the start of the recording
     time_s : start of the frame since the start of the recording, seconds of the radar's clock
-    words : int16 array, shape (n_chirps, words_per_chirp); words of invalid chirps mean nothing
+    words : int16 array, shape (n_chirps, words_per_chirp); words of invalid chirps mean nothing;
+        with HSI headers a view with the headers between its rows
     valid : bool array, shape (n_chirps,); False where any sample of the chirp was lost
     """
 

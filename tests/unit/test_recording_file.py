@@ -140,8 +140,8 @@ def test_a_file_shorter_than_a_frame_names_what_would_fit(tmp_path: Path) -> Non
         open_recording(path, RADAR)
     text = str(caught.value)
     assert "got 192 bytes; expected frame_bytes = 256" in text
-    assert "n_loops = 3 (then 1 whole frames)" in text
-    assert "n_samples = 6 (then 1 whole frames)" in text
+    assert "n_loops = 3 (then 1 whole frame)" in text
+    assert "n_samples = 6 (then 1 whole frame)" in text
     path.write_bytes(b"")
     with pytest.raises(LayoutError, match="got 0 bytes.*belongs to the file"):
         open_recording(path, RADAR)

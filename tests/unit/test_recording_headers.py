@@ -198,3 +198,11 @@ def test_a_file_that_shrinks_while_it_is_read_is_told(tmp_path: Path) -> None:
     assert recording.frame(0).is_complete
     with pytest.raises(LayoutError, match=r"ends too early; got 856 bytes from byte 6144 on"):
         recording.frame(1)
+
+
+def test_a_toggled_top_bit_is_refused_by_name(tmp_path: Path) -> None:
+    # The recorder's MSBToggle makes offset binary of two's complement: zero becomes 0x8000.
+    path = tmp_path / "walk.bin"
+    path.write_bytes((tones(2) ^ np.int16(-(2**15))).tobytes())
+    with pytest.raises(LayoutError, match="MSBToggle"):
+        open_recording(path, PLAIN)
