@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
 from capture.file import open_recording
 from capture.formats import find_config, load_radar_config
+from capture.framing import stored_words
 from capture.layouts import decode
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +121,40 @@ def test_the_recorders_reordering_is_noticed_on_real_data(
     first = open_recording(path, config).frame(0)
     np.testing.assert_array_equal(
         decode(again.words, "IQIQ", config), decode(first.words, "IIQQ", config)
+    )
+
+
+def test_packet_records_around_a_real_capture_change_nothing(
+    seated: RadarConfig, tmp_path: Path
+) -> None:
+    raw = SEATED.read_bytes()
+    (tmp_path / "adc_data_Raw_0.bin").write_bytes(b"".join(naive.records_of(raw)))
+    recording = open_recording(tmp_path / "adc_data_Raw_0.bin", seated)
+    assert len(recording) == 400
+    assert recording.info.layout == "IIQQ"
+    # 1 280 000 B are 879 packets of 1456 B and one of 176 B.
+    assert recording.info.evidence["packets"].startswith("14-byte headers: 880 packets, 0 bytes")
+    for frame, plain in zip(recording, open_recording(SEATED, seated), strict=True):
+        assert frame.is_complete
+        np.testing.assert_array_equal(frame.words, plain.words)
+
+
+@pytest.mark.parametrize(("order", "layout"), [("two lanes", "IIQQ"), ("in order", "IQIQ")])
+def test_hsi_headers_before_real_chirps_tell_the_layout(
+    seated: RadarConfig, tmp_path: Path, order: str, layout: str
+) -> None:
+    headed = dataclasses.replace(seated, hsi_header=True)
+    groups = np.fromfile(SEATED, np.int16).reshape(-1, 4)
+    words = groups[:, [0, 2, 1, 3]] if layout == "IQIQ" else groups
+    frames = words.reshape(400, 2, -1)
+    path = tmp_path / "capture_hdr_0ADC_0.bin"
+    path.write_bytes(b"".join(stored_words(frame, headed, order).tobytes() for frame in frames))
+    recording = open_recording(path, headed)
+    assert recording.info.evidence["layout"] == f"{layout} confirmed"
+    assert all(frame.is_complete for frame in recording)
+    plain = open_recording(SEATED, seated).frame(399)
+    np.testing.assert_array_equal(
+        decode(recording.frame(399).words, layout, headed), decode(plain.words, "IIQQ", seated)
     )
 
 

@@ -121,9 +121,7 @@ def test_a_gap_over_a_whole_frame(tmp_path: Path) -> None:
     assert counts == [3, 0, 2]
 
 
-def test_a_partial_last_frame_is_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_partial_last_frame_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "walk.bin"
     path.write_bytes(frames_of(3).tobytes()[:-100])
     with caplog.at_level(logging.WARNING):
