@@ -204,7 +204,8 @@ class GaitStore:
         if faces is not None and faces.kind != "none" and faces != own:
             raise StoreError(
                 "holds other faces (store != wanted)", where=self.path,
-                got="; ".join(differing_keys(asdict(own), asdict(faces))),
+                got=f"{own.kind} != {faces.kind}" if own.kind != faces.kind
+                else "; ".join(differing_keys(asdict(own), asdict(faces))),
                 remedy=f"add recordings with --faces {own.kind} and the same teacher and "
                 "variations, or choose another --out",
             )

@@ -124,7 +124,6 @@ def test_embeddings_are_those_of_the_crops_whatever_the_number_of_processes(
     assert np.array_equal(stored[:, 0], ToyTeacher().embed(pictures))
     assert not np.array_equal(stored[:, 0], stored[:, 1])  # a variation
     assert not np.array_equal(stored[0, 1:], stored[1, 1:])  # another one for each face
-    assert (np.einsum("nd,nvd->nv", stored[:, 0], stored) > 0.7).all()
 
 
 def test_crops_and_embeddings_do_not_mix(raw: Path, tmp_path: Path) -> None:
@@ -133,13 +132,13 @@ def test_crops_and_embeddings_do_not_mix(raw: Path, tmp_path: Path) -> None:
     ingest(recordings(raw, "w1"), embeddings, DSP, EMBEDDINGS, embedder=ToyEmbedder())
     ingest(recordings(raw, "w1"), none, DSP, IngestParams(faces="none"))
     more = recordings(raw, "w2")
-    with pytest.raises(StoreError, match="kind: crops != embeddings.*remedy.*--faces crops"):
+    with pytest.raises(StoreError, match="got crops != embeddings.*remedy.*--faces crops"):
         ingest(more, crops, DSP, EMBEDDINGS, embedder=ToyEmbedder())
-    with pytest.raises(StoreError, match="kind: embeddings != crops.*remedy.*--faces embeddings"):
+    with pytest.raises(StoreError, match="got embeddings != crops.*remedy.*--faces embeddings"):
         ingest(more, embeddings, DSP)
-    with pytest.raises(StoreError, match="teacher: toy != other"):
+    with pytest.raises(StoreError, match="teacher: .?toy.? != .?other"):
         ingest(more, embeddings, DSP, EMBEDDINGS, embedder=ToyEmbedder("other"))
-    with pytest.raises(StoreError, match="kind: none != crops"):
+    with pytest.raises(StoreError, match="got none != crops"):
         ingest(more, none, DSP)
     for store in (crops, embeddings):
         report = ingest(more, store, DSP, IngestParams(faces="none"))

@@ -202,12 +202,12 @@ def test_what_is_no_store_is_refused(tmp_path: Path, path: Path) -> None:
         GaitStore.open(text)
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
-    with pytest.raises(StoreError, match="schema version None; expected 1"):
+    with pytest.raises(StoreError, match="schema version None; expected 2"):
         GaitStore.open(tmp_path / "other.h5")
 
 
 @pytest.mark.parametrize(("name", "value", "message"), [
-    ("schema_version", 2, "schema version 2; expected 1"),
+    ("schema_version", 1, "schema version 1; expected 2"),
     ("radar_fingerprint", "0" * 16, "radar configuration does not have its fingerprint"),
     ("dsp", json.dumps({"clip_s": 3.0}), "dsp configuration does not have its fingerprint"),
 ])
