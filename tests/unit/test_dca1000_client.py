@@ -117,6 +117,27 @@ def test_stopping_early_stops_the_packets_and_says_so(tmp_path: Path) -> None:
         assert emulator.sent.n_sent == len(heard.await_packets(emulator.sent.n_sent)) < 550
 
 
+def test_a_second_start_begins_anew_in_the_middle_of_the_first(tmp_path: Path) -> None:
+    payload = record(tmp_path / "walk.bin", 100 * 8000)
+    link = own_link()
+    with (
+        Listener(link) as heard,
+        Emulator(tmp_path / "walk.bin", RADAR, link) as emulator,
+        Dca1000(link) as client,
+    ):
+        client.configure(RADAR)
+        client.start()
+        heard.await_packets(20)
+        client.start()
+        n_first = emulator.runs[0].n_sent
+        datagrams = heard.await_packets(n_first + 100)[:n_first + 100]
+    first, second = datagrams[:n_first], datagrams[n_first:]
+    assert 20 <= n_first < 550
+    assert payload_of(first) == payload[: 1456 * n_first]
+    assert payload_of(second) == payload[: 1456 * 100]
+    assert counters_of(second)[0] == (1, 0)
+
+
 def test_wrong_lanes_bring_no_data(tmp_path: Path) -> None:
     record(tmp_path / "walk.bin", 8000)
     link = own_link()
@@ -199,16 +220,22 @@ def test_a_lost_request_is_repeated() -> None:
         assert len(requests) == 3
 
 
-def test_old_answers_do_not_count() -> None:
+def test_answers_of_strangers_do_not_count() -> None:
     link = own_link()
-    with board(link, lambda *_: []), Dca1000(link, timeout_s=0.05) as client:
-        to = (link.host, link.config_port)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            stranger.bind((link.dca1000, 0))  # the right address, another port
-            stranger.sendto(encode_response(Command.ALIVE, 0), to)
-            with pytest.raises(LinkError, match="does not answer"):
-                client.alive()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((link.dca1000, 0))  # the right address, another port
 
+        def answer_from_elsewhere(request: bytes, k: int) -> list[bytes]:
+            stranger.sendto(obey(request)[0], (link.host, link.config_port))
+            return []
+
+        port = stranger.getsockname()[1]
+        unanswered = pytest.raises(LinkError, match=f"got datagrams from {link.dca1000}:{port}")
+        with board(link, answer_from_elsewhere), Dca1000(link, 0.1) as client, unanswered:
+            client.alive()
+
+
+def test_old_answers_do_not_count() -> None:
     def lag(request: bytes, k: int) -> list[bytes]:
         answers = [encode_response(Command.ALIVE, 0), encode_response(Command.READ_VERSION, 1026)]
         return answers if request[2] == Command.ALIVE else []
