@@ -160,8 +160,7 @@ class Recorder:
         finally:
             self._parts.close()
         if not complete and not self.n_frames:
-            for path in (*self.files, self._path, self._radar):
-                path.unlink()
+            self._remove()
 
     def __enter__(self) -> Recorder:
         try:
@@ -171,6 +170,7 @@ class Recorder:
             self._parts = PartWriter(self.out, self._part_bytes)
             self._checkpoint(complete=False)
         except OSError as failure:
+            self._remove()
             raise self._explain(failure) from None
         self._thread.start()
         return self
@@ -201,6 +201,11 @@ class Recorder:
             self.n_missing += place - self.n_frames
             self.n_incomplete += bool(lost)
             self.n_frames = place if lost is None else place + 1
+
+    def _remove(self) -> None:
+        unfinished = self._path.with_name(self._path.name + ".part")
+        for path in (part_path(self.out, 0), self._path, self._radar, unfinished):
+            path.unlink(missing_ok=True)
 
     def _keep(self) -> None:
         while not self._ended.wait(self._interval_s):

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 _SILENCE_S = 5.0
 _BY_HAND_S = 30.0
 _TOO_EARLY_S = 0.3
+_ODD_PPM = 1000.0
 _USUAL = Status.RECORD_DONE
 _TOLD = ("n_received", "n_lost", "n_late", "n_duplicate", "n_reordered", "n_foreign", "n_malformed",
          "n_restarts", "n_kernel_drops", "n_dropped_frames")
@@ -152,6 +153,7 @@ def run(plan: Plan) -> Report:
         with hardware.running():
             session.await_packet(interrupted)
             record_stream(session.frames(), recorder)
+            session.fit_clock()
         if not recorder.n_frames:
             raise RecordError("stopped before the first frame", where=plan.out)
     return session.report(interrupted, hardware.told)
@@ -265,8 +267,11 @@ class _Session:
                 yield frame
                 if time.monotonic() >= next_s:
                     next_s = time.monotonic() + 1
-                    self._fit = self._source.clock.fit()
+                    self.fit_clock()
                     status.update(self._line())
+
+    def fit_clock(self) -> None:
+        """Fit the clock, in the thread that takes the frames: it is not made for two."""
         self._fit = self._source.clock.fit()
 
     def report(self, interrupted: threading.Event, told: tuple[str, ...]) -> Report:
@@ -276,6 +281,11 @@ class _Session:
             ended = "all frames are there"
         else:
             ended = "stopped" if interrupted.is_set() else f"no packet for {_SILENCE_S:.0f} s"
+        if self._fit is not None and abs(self._fit.ppm) > _ODD_PPM:
+            log.warning(
+                "frames came every %.4f ms, but the configuration says %.4f ms: is it the radar's?",
+                self._fit.period_s * 1e3, self._plan.config.frame_period_s * 1e3,
+            )  # fmt: skip
         return Report(
             n_frames=recorder.n_frames,
             n_complete=recorder.n_frames - recorder.n_incomplete - recorder.n_missing,

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "numba", "cv2", "h5py", "scipy", "matplotlib", "facenet_pytorch")
+HEAVY = ("torch", "torchvision", "numba", "cv2", "h5py", "scipy", "matplotlib", "facenet_pytorch",
+         "serial", "psutil")
 
 
 def loaded_by(code: str) -> set[str]:
@@ -21,7 +22,7 @@ HELP = "from typer.testing import CliRunner; from radarid.cli import app; " \
 
 
 @pytest.mark.parametrize("command", ["", "simulate", "ingest", "train", "evaluate", "identify",
-                                     "plot", "demo"])
+                                     "plot", "demo", "record", "doctor"])
 def test_help_is_light(command: str) -> None:
     arguments = [*command.split(), "--help"]
     assert not loaded_by(HELP.format(arguments=arguments)) & set(HEAVY)

@@ -148,6 +148,19 @@ def test_nothing_recorded_leaves_no_files(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RecordError, match="No space left.*make room"), \
+            Recorder(tmp_path / "w", RADAR):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="no such folder.*mkdir -p"):
         Recorder(tmp_path / "none" / "w", RADAR)

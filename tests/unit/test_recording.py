@@ -69,6 +69,8 @@ def test_the_radar_is_configured_started_last_and_stopped(walk: Path, plan: Plan
     assert lines == [*settings, "sensorStart", "sensorStop"]
     assert (report.n_complete, report.ended) == (N_FRAMES, "all frames are there")
     assert sent.n_lost == 0
+    assert report.fit is not None
+    assert sidecar_of(plan)[1].frame_period_s == report.fit.period_s
     assert report.files[0].read_bytes() == walk.read_bytes()
 
 
@@ -161,14 +163,15 @@ def test_a_second_interrupt_is_not_caught() -> None:
 
 
 class Scripted:
-    """A source of frames 2, 3, ... that came every 10.01 ms from 13:20:00 UTC on."""
+    """A source of frames 2, 3, ... that came every 10.01 ms, say, from 13:20:00 UTC on."""
 
-    def __init__(self, n_restarts: int = 0) -> None:
-        self.clock, self.n_restarts = FrameClock(RADAR.frame_period_s), n_restarts
+    def __init__(self, n_restarts: int = 0, period_ns: int = 10_010_000) -> None:
+        self.clock = FrameClock(RADAR.frame_period_s)
+        self.n_restarts, self.period_ns = n_restarts, period_ns
 
     def raw_frames(self) -> Iterator[RawFrame]:
         for k in range(2, 20):
-            time_ns = 1_700_054_400_000_000_000 + (k - 2) * 10_010_000
+            time_ns = 1_700_054_400_000_000_000 + (k - 2) * self.period_ns
             self.clock.add(k, time_ns)
             yield RawFrame(k, np.ones(FRAME, np.uint8), (), time_ns + 500_000 * (k == 2), 0)
 
@@ -184,6 +187,7 @@ def test_the_clock_goes_into_the_sidecar(plan: Plan, n_restarts: int, late_us: i
     with session.recorder as recorder:
         for frame in session.frames():
             recorder.write(frame)
+        session.fit_clock()
     live = sidecar_of(plan)[1]
     # Frame 2 is the first: the fit knows its time; a restart makes the fit that of another stream.
     assert live.started_at == f"2023-11-15T13:20:00.000{late_us:03}+00:00"
@@ -210,3 +214,19 @@ def test_a_radar_started_by_hand(
     recording._Session(by_hand, source).await_packet(threading.Event())  # type: ignore[arg-type]
     assert "start the radar now" in caplog.text
     assert ("before the board recorded" in caplog.text) == warns
+
+
+@pytest.mark.parametrize(("period_ns", "warns"), [(10_009_000, False), (10_011_000, True)])
+def test_a_radar_with_another_frame_period(
+    plan: Plan, period_ns: int, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Scripted(period_ns=period_ns)
+    session = recording._Session(plan, source)  # type: ignore[arg-type]
+    with session.recorder as recorder:
+        for frame in session.frames():
+            recorder.write(frame)
+    session.fit_clock()
+    report = session.report(threading.Event(), ())
+    # 9 us more than 10 ms are 900 ppm, 11 us more are 1100 ppm.
+    assert report.as_dict()["clock"]["ppm"] == pytest.approx((period_ns - 10_000_000) / 10)
+    assert ("came every 10.0110 ms, but the configuration says 10.0000" in caplog.text) == warns
