@@ -7,6 +7,7 @@
 | idle_time | the synthesizer has time to return |
 | adc_buffer | a chirp fits into the ADC buffer |
 | ethernet_rate | the mean rate fits through the DCA1000 |
+| band | the ramps stay in the part's frequency band |
 | frame_gap | the radar has time between frames |
 | frame_period | the frame timer can count it |
 
@@ -24,17 +25,34 @@ from capture.config import RadarConfig
 
 Outcome = Literal["pass", "fail", "not applicable"]
 
-ETHERNET_PAYLOAD_BPS = 314e6
-"""ADC bits per second through the DCA1000 at its default packet delay of 25 us: TI measures
-325 Mb/s on the wire, of which 1456 of 1508 bytes are samples."""
+DEFAULT_DELAY_US = 25.0
+"""Packet delay of the DCA1000 as its programs set it."""
+
+_PAYLOAD_BITS, _WIRE_BITS, _WIRE_BPS = 1456 * 8, 1508 * 8, 1e9
 
 ADC_BUFFER_BYTES = 32 * 1024
 
 MIN_IDLE_S = ((1e9, 2e-6), (2e9, 3.5e-6), (3e9, 5e-6), (float("inf"), 7e-6))
 """(bandwidth below which, shortest idle time); TI SWRA553A."""
 
+BANDS_HZ = ((57e9, 64e9), (76e9, 81e9))
 MIN_FRAME_GAP_S = 300e-6
 FRAME_PERIOD_S = (300e-6, 1.342)
+
+
+def ethernet_payload_bps(packet_delay_us: float) -> float:
+    """Bits of samples per second that the DCA1000 sends at a packet delay.
+
+    A packet of 1456 sample bytes is 1508 bytes on the wire and is followed by the delay; the wire
+    rates that follow (706, 545, 325, 193 Mb/s at 5, 10, 25, 50 us) are those TI measured
+    (DCA1000EVM_CLI user's guide).
+
+    Examples
+    --------
+    >>> [round(ethernet_payload_bps(delay_us) / 1e6) for delay_us in (5, 25)]
+    [683, 314]
+    """
+    return _PAYLOAD_BITS / (_WIRE_BITS / _WIRE_BPS + packet_delay_us * 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +130,29 @@ def adc_buffer(config: RadarConfig) -> Check:
 
 def ethernet_rate(config: RadarConfig) -> Check:
     """Mean bits of samples per second <= 314 Mb/s (packet delay 25 us); bursts wait in DDR3."""
-    rate = config.data_rate_bps
-    text = f"{rate / 1e6:.0f} Mb/s mean, at most {ETHERNET_PAYLOAD_BPS / 1e6:.0f} at 25 us delay"
-    return _at_most("ethernet_rate", rate, ETHERNET_PAYLOAD_BPS, text)
+    rate, limit = config.data_rate_bps, ethernet_payload_bps(DEFAULT_DELAY_US)
+    text = f"{rate / 1e6:.0f} Mb/s mean, at most {limit / 1e6:.0f} at 25 us delay"
+    return _at_most("ethernet_rate", rate, limit, text)
+
+
+def band(config: RadarConfig) -> Check:
+    """Ramps of every chirp lie in the part's band: 57 to 64 or 76 to 81 GHz (data sheets)."""
+    starts = [config.start_frequency_hz + c.start_frequency_offset_hz for c in config.chirps]
+    ends = [
+        start
+        + (config.slope_hz_per_s + c.slope_offset_hz_per_s)
+        * (config.ramp_end_s + c.ramp_end_offset_s)
+        for start, c in zip(starts, config.chirps, strict=True)
+    ]
+    lowest, highest = min(*starts, *ends), max(*starts, *ends)
+    low, high = BANDS_HZ[0] if lowest < 70e9 else BANDS_HZ[1]
+    text = (
+        f"ramps from {lowest / 1e9:.3f} to {highest / 1e9:.3f} GHz, band {low / 1e9:g} to "
+        f"{high / 1e9:g} GHz"
+    )
+    if lowest < low:
+        return _at_least("band", lowest, low, text)
+    return _at_most("band", highest, high, text)
 
 
 def frame_gap(config: RadarConfig) -> Check:
@@ -142,6 +180,7 @@ RULES: tuple[Callable[[RadarConfig], Check], ...] = (
     idle_time,
     adc_buffer,
     ethernet_rate,
+    band,
     frame_gap,
     frame_period,
 )
@@ -152,7 +191,7 @@ def check_waveform(config: RadarConfig) -> list[Check]:
 
     Examples
     --------
-    >>> [check.outcome for check in check_waveform(RadarConfig())] == ["pass"] * 7
+    >>> [check.outcome for check in check_waveform(RadarConfig())] == ["pass"] * 8
     True
     """
     return [rule(config) for rule in RULES]

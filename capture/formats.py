@@ -4,56 +4,99 @@
 |---|---|---|
 | `.cfg` | mmWave SDK demos (1.x to 3.x) | `capture.formats_cfg` |
 | `.mmwave.json` | mmWave Studio | `capture.formats_studio` |
-| `.toml` | radarid | the fields of `RadarConfig`; missing ones take their defaults |
+| `.setup.json` | mmWave Studio; leads to the `.mmwave.json` | `capture.formats_setup` |
+| `.lua` | people, for mmWave Studio; read, never executed | `capture.formats_lua` |
+| `.toml` | radarid | the fields of `RadarConfig`, and `[claims]`; missing fields are defaults |
+
+The DCA1000 recorder's `cf.json` holds no waveform: `capture.formats_dca1000`. A file with several
+subframes gives one configuration each; `file.cfg#1` names the second.
 
 The values are those of the file. The radar itself rounds them to its registers (53.6 Hz,
-48.3 kHz/us, 10 ns; mmwavelink), which is not imitated here.
+48.3 kHz/us, 10 ns; mmwavelink); `capture.radar_report` says to what.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+from capture.claims import Claims
 from capture.config import RadarConfig
 from capture.errors import ConfigError
-from capture.formats_cfg import read_cfg, write_cfg
-from capture.formats_studio import read_studio
+from capture.formats_cfg import read_cfg
+from capture.formats_cfg_write import write_cfg
+from capture.formats_lua import read_lua
+from capture.formats_setup import read_setup
+from capture.formats_studio import read_json, read_studio
+from capture.radar_file import RadarFile
 from capture.schema import from_mapping, read_toml
 from capture.sidecar import Sidecar, read_sidecar
 
-__all__ = ["SUFFIXES", "find_config", "load_radar_config", "write_cfg"]
+__all__ = [
+    "SUFFIXES", "find_config", "load_radar_config", "load_radar_configs", "read_claims",
+    "read_radar_file", "split_subframe", "write_cfg",
+]  # fmt: skip
 
 
-def _read_toml(path: Path) -> RadarConfig:
-    return from_mapping(RadarConfig, read_toml(path), where=path)
+def _read_toml(path: Path) -> RadarFile:
+    table = read_toml(path)
+    claims = from_mapping(Claims, table.pop("claims", {}), where=f"{path}, [claims]")
+    return RadarFile(path, (from_mapping(RadarConfig, table, where=path),), (claims,))
 
 
-READERS: dict[str, Callable[[Path], RadarConfig]] = {
+def _read_setup(path: Path) -> RadarFile:
+    setup = read_setup(path)
+    if not setup.radar.is_file():
+        raise ConfigError(
+            "the waveform that this session used is missing",
+            where=path,
+            expected=f"{setup.radar.name} beside it",
+            remedy="copy it from the computer that recorded",
+        )
+    file = read_studio(setup.radar)
+    remarks = [*file.remarks, *(f"recording {name} is not there" for name in setup.missing)]
+    if setup.zero_filled_bytes:
+        remarks.append(f"Studio filled {setup.zero_filled_bytes} missing bytes with zeros")
+    if setup.logging == "multi":
+        remarks.append("the DCA1000 logged in multi mode: streams lie apart, by their headers")
+    configs = file.configs
+    if setup.device:
+        configs = tuple(dataclasses.replace(c, device=setup.device) for c in configs)
+    return dataclasses.replace(file, configs=configs, remarks=tuple(remarks))
+
+
+READERS: dict[str, Callable[[Path], RadarFile]] = {
     ".cfg": read_cfg,
     ".mmwave.json": read_studio,
     ".toml": _read_toml,
+    ".setup.json": _read_setup,
+    ".lua": read_lua,
 }
 SUFFIXES = tuple(READERS)
+_SECOND_CHOICE = (".setup.json", ".lua")
 
 
-def load_radar_config(path: Path | str) -> RadarConfig:
-    """Read a radar configuration of any supported kind.
+def read_radar_file(path: Path | str) -> RadarFile:
+    """Read everything that a radar configuration of any supported kind says.
 
     Parameters
     ----------
-    path : a .cfg, .mmwave.json or .toml file
+    path : a file of one of the kinds above, without '#k'
 
     Returns
     -------
-    RadarConfig; nothing that a .cfg or .mmwave.json leaves open is filled from our defaults
+    RadarFile; nothing that one of TI's files leaves open is filled from our defaults, but for
+    the LVDS rate and the alignment of HSI headers, which no .cfg says
 
     Raises
     ------
     ConfigError
-        Unknown suffix, unreadable or incomplete file, a contradiction inside it, or a feature
-        that `RadarConfig` cannot express (several profiles, advanced subframes, BPM, HSI
-        headers, the grammars of IWRL6432 and AWR2944).
+        Unknown kind, unreadable or incomplete file, a contradiction inside it, or something that
+        `RadarConfig` cannot express; it is named (several bursts in a subframe, profiles with
+        different numbers of samples in one frame, chirp profiles or user data on the lanes, the
+        grammars of IWRL6432 and AWR2944, a script whose values are no constants, ...).
     """
     path = Path(path)
     suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
@@ -67,14 +110,85 @@ def load_radar_config(path: Path | str) -> RadarConfig:
         raise
 
 
+def split_subframe(path: Path | str) -> tuple[Path, int | None]:
+    """Path and subframe that `file.cfg#1` names; None where no subframe is named."""
+    path = Path(path)
+    named = re.fullmatch(r"(.+)#(\d{1,3})", path.name, re.ASCII)
+    if named is None or path.is_file():
+        return path, None
+    return path.with_name(named[1]), int(named[2])
+
+
+def load_radar_configs(path: Path | str) -> tuple[RadarConfig, ...]:
+    """Read all waveforms of a configuration file: one, or one a subframe.
+
+    Parameters
+    ----------
+    path : see `read_radar_file`; with '#k' only that subframe
+
+    Raises
+    ------
+    ConfigError
+        See `read_radar_file`; no such subframe.
+    """
+    plain, index = split_subframe(path)
+    configs = read_radar_file(plain).configs
+    if index is None:
+        return configs
+    if index >= len(configs):
+        choices = ", ".join(f"{plain.name}#{k}" for k in range(len(configs)))
+        raise ConfigError("no such subframe", where=plain, got=f"#{index}", expected=choices)
+    return (configs[index],)
+
+
+def load_radar_config(path: Path | str) -> RadarConfig:
+    """Read the one waveform of a configuration file.
+
+    Parameters
+    ----------
+    path : see `read_radar_file`; '#k' picks a subframe ('radar.cfg#1')
+
+    Raises
+    ------
+    ConfigError
+        See `read_radar_file`; several subframes, and none is named.
+    """
+    configs = load_radar_configs(path)
+    if len(configs) > 1:
+        name = Path(path).name
+        raise ConfigError(
+            "has several subframes",
+            where=path,
+            got=len(configs),
+            remedy=f"name one: {', '.join(f'{name}#{k}' for k in range(len(configs)))}",
+        )
+    return configs[0]
+
+
+def read_claims(path: Path | str) -> Claims:
+    """Read what a configuration file says about values that follow from its waveform.
+
+    Raises
+    ------
+    ConfigError
+        See `load_radar_config`.
+    """
+    plain, index = split_subframe(path)
+    claims = read_radar_file(plain).claims
+    load_radar_config(path)
+    return claims[index or 0]
+
+
 def _unknown_kind(path: Path) -> ConfigError:
     """Say what the file is, for the kinds that are easily mistaken for a waveform."""
-    remedy = {
-        ".json": "give the waveform that mmWave Studio exports as <name>.mmwave.json; setup and "
-        "DCA1000 recorder files (.setup.json, cf.json) hold no waveform",
-        ".lua": "export the configuration from mmWave Studio as .mmwave.json; Lua scripts are not "
-        "supported yet",
-    }.get(path.suffix)
+    remedy = None
+    if path.suffix == ".json":
+        remedy = "give the waveform that mmWave Studio exports as <name>.mmwave.json"
+        if path.is_file() and _holds(path, "DCA1000Config"):
+            remedy = (
+                "this is a DCA1000 configuration, which holds no waveform; give the radar's .cfg, "
+                ".mmwave.json, .lua or .toml (and this one as --dca, where a command takes it)"
+            )
     return ConfigError(
         "not a known kind of radar configuration",
         where=path,
@@ -84,11 +198,20 @@ def _unknown_kind(path: Path) -> ConfigError:
     )
 
 
+def _holds(path: Path, key: str) -> bool:
+    try:
+        table = read_json(path)
+    except ConfigError:
+        return False
+    return isinstance(table, dict) and key in table
+
+
 def find_config(recording: Path) -> Path:
     """Find the radar configuration that belongs to a recording.
 
     Looked for in this order: the name in the recording's sidecar, a configuration with the
-    recording's own stem, the only configuration in its folder.
+    recording's own stem, the only configuration in its folder. Scripts and session files count
+    where there is no other.
 
     Parameters
     ----------
@@ -109,13 +232,14 @@ def find_config(recording: Path) -> Path:
         named = read_sidecar(sidecar).radar
         if named is not None:
             path = sidecar.parent / named
-            if path.is_file():
+            if split_subframe(path)[0].is_file():
                 return path
             raise ConfigError("the radar configuration does not exist", where=sidecar, got=named)
     own = [recording.with_name(recording.stem + suffix) for suffix in SUFFIXES]
     beside = [p for p in sorted(recording.parent.glob("*")) if p.name.endswith(SUFFIXES)]
-    for candidates in ([p for p in own if p.is_file()], beside):
-        if len(candidates) > 1 and len({load_radar_config(path) for path in candidates}) > 1:
+    for named_so in ([p for p in own if p.is_file()], beside):
+        candidates = [p for p in named_so if not p.name.endswith(_SECOND_CHOICE)] or named_so
+        if len(candidates) > 1 and len({load_radar_configs(path) for path in candidates}) > 1:
             raise ConfigError(
                 "several different radar configurations could belong to this recording",
                 where=recording,

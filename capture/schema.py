@@ -126,7 +126,12 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def write_toml(path: Path, config: Any) -> None:
     """Write a configuration as TOML (keys without a value are left out)."""
-    path.write_text(tomli_w.dumps(_without_none(to_mapping(config))), encoding="utf-8")
+    write_tables(path, to_mapping(config))
+
+
+def write_tables(path: Path, tables: dict[str, Any]) -> None:
+    """Write nested tables as TOML (keys without a value are left out)."""
+    path.write_text(tomli_w.dumps(_without_none(tables)), encoding="utf-8")
 
 
 def _without_none(table: dict[str, Any]) -> dict[str, Any]:

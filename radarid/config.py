@@ -1,6 +1,7 @@
 """Named configurations: TOML files hold the differences from the dataclass defaults.
 
 A configuration is named by a path or by the stem of a shipped file (`configs/<kind>/<name>.toml`).
+Of a radar configuration with several subframes, `file.cfg#1` names the second.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from capture.errors import ConfigError
+from capture.formats import split_subframe
 from capture.schema import from_mapping, read_toml
 
 T = TypeVar("T")
@@ -34,8 +36,9 @@ def find(kind: str, name: str) -> Path:
         Neither a file nor a shipped name.
     """
     path = Path(name)
-    if path.suffix in (*CONFIG_SUFFIXES, ".json", ".lua") or path.is_file():
-        if path.is_file():
+    plain = split_subframe(path)[0]
+    if plain.suffix in (*CONFIG_SUFFIXES, ".json", ".lua") or plain.is_file():
+        if plain.is_file():
             return path
         raise ConfigError("no such configuration file", where=name)
     known = shipped(kind)

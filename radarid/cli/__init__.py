@@ -18,6 +18,7 @@ from radarid.cli import (
     ingest,
     inspect,
     plot,
+    radar,
     record,
     simulate,
     train,
@@ -44,6 +45,7 @@ for _command in (
     record,
 ):
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
+app.add_typer(radar.radar, name="radar")
 
 
 def _version(wanted: bool) -> None:
