@@ -106,28 +106,29 @@ def test_faults_come_as_scheduled_and_again(tmp_path: Path) -> None:
     assert board.sent.n_lost == plan.n_packets - len(set(packets.tolist()))
 
 
-def test_a_receiver_misses_exactly_what_was_left_out(tmp_path: Path) -> None:
-    payload = record(tmp_path / "walk.bin", 100 * 8000)
-    faults = FaultParams(loss=0.05, reorder=0.1, duplicate=0.05, seed=4, reorder_span=4)
+@pytest.mark.parametrize("restart_after", [0, 150, 151, 165])
+def test_a_receiver_misses_exactly_what_was_left_out(tmp_path: Path, restart_after: int) -> None:
+    payload = np.frombuffer(record(tmp_path / "walk.bin", 100 * 8000), np.uint8)
+    faults = FaultParams(
+        loss=0.05, reorder=0.1, duplicate=0.05, seed=4, reorder_span=4, restart_after=restart_after
+    )
     datagrams, board = run_with_faults(tmp_path / "walk.bin", faults)
-    reassembler = Reassembler(RADAR.stored_frame_bytes)
-    frames = reassembler.push(PacketBatch.of(datagrams)) + reassembler.flush()
-    missing = {
-        (8000 * frame.index + a, 8000 * frame.index + b) for frame in frames for a, b in frame.lost
-    }
-    valid = np.ones(len(payload), np.bool_)
+    plan = board.sent.plan
+    turns = schedule(0, plan.n_packets, plan, faults).turns
+    times_ns = 10**18 + (1e9 * made_s(plan.starts(turns) + plan.sizes(turns), RADAR)).astype(int)
+    reassembler = Reassembler(RADAR.stored_frame_bytes, frame_period_s=RADAR.frame_period_s)
+    frames = reassembler.push(PacketBatch.of(datagrams, times_ns.tolist())) + reassembler.flush()
+    sent = np.ones(len(payload), np.bool_)
     for start, stop in board.sent.lost:
-        valid[start:stop] = False
-    seen = np.zeros(len(payload), np.bool_)
-    for frame in frames:
-        seen[8000 * frame.index : 8000 * (frame.index + 1)] = True
-    for start, stop in missing:
-        seen[start:stop] = False
-    np.testing.assert_array_equal(seen, valid)
-    for frame in frames:
+        sent[start:stop] = False
+    received = np.zeros(len(payload), np.bool_)
+    for frame in frames:  # its index is the true one, also after a restart
         own = slice(8000 * frame.index, 8000 * (frame.index + 1))
-        truth = np.frombuffer(payload, np.uint8)[own]
-        np.testing.assert_array_equal(frame.data[valid[own]], truth[valid[own]])
+        received[own] = True
+        for start, stop in frame.lost:
+            received[own][start:stop] = False
+        np.testing.assert_array_equal(frame.data[sent[own]], payload[own][sent[own]])
+    np.testing.assert_array_equal(received, sent)
 
 
 def test_a_loop_repeats_whole_frames(tmp_path: Path) -> None:
