@@ -57,6 +57,7 @@ def emulate(
     from capture.emulator import Emulator
     from capture.faults import FaultParams
     from capture.link import LinkParams
+    from radarid.progress import log
 
     link = LinkParams(
         host=host, dca1000=dca, config_port=config_port, data_port=data_port,
@@ -70,6 +71,8 @@ def emulate(
         _say_what_it_does(board, speed)
         if start_now:
             board.start()
+        else:
+            log.info("waits for RECORD_START (--start-now does not)")
         stopped = _wait(board)
         board.stop()
         report = _report(board) | {"stopped_by_user": stopped}
@@ -78,7 +81,7 @@ def emulate(
         print_json(report | {"lost": lost})
         return
     rows = [(name.replace("_", " "), value) for name, value in report.items()]
-    print_table(", ".join(map(str, files)), ("", ""), rows)
+    print_table(files[0].name, ("", ""), rows)
 
 
 def _radar_of(recording: Path, name: str | None) -> RadarConfig:
