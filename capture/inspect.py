@@ -14,7 +14,7 @@ from capture.config import RadarConfig
 from capture.errors import CaptureError, LayoutError
 from capture.file import open_recording
 from capture.hsi import HsiHeader, read_header
-from capture.inspect_blind import Hypothesis, open_readings, rank_layouts
+from capture.inspect_blind import Hypothesis, judge_words, open_readings, rank_layouts
 from capture.inspect_health import (
     antenna_health,
     find_test_pattern,
@@ -23,7 +23,7 @@ from capture.inspect_health import (
     sign_extended,
 )
 from capture.inspect_layout import refuse_offset_binary
-from capture.inspect_structure import MAX_WORDS, Structure, measure_structure, one_antenna
+from capture.inspect_structure import MAX_WORDS, Structure, one_antenna
 from capture.layouts import LAYOUTS, decode
 from capture.packet_file import PacketStream, has_packet_headers
 from capture.size import explain_size
@@ -225,10 +225,7 @@ def _judge_alone(words: np.ndarray, found: Inspection) -> None:
         )  # fmt: skip
     if not words.any():
         raise LayoutError("no signal: nothing but zeros where samples should be", where=where)
-    sample = words[: 1 << 18]
-    first = rank_layouts(sample)[0].name
-    structure = measure_structure(words, first)
-    found.hypotheses = rank_layouts(sample, structure.row_words)
+    found.hypotheses, structure = judge_words(words)
     names = open_readings(found.hypotheses)
     if len(names) > 1:
         raise LayoutError(
@@ -298,19 +295,24 @@ def _judge_with(
     found.test_pattern = find_test_pattern(words)
     if words.any():
         row = config.words_per_chirp // (config.n_stored_rx if config.n_lanes == 2 else 1)
-        found.hypotheses = rank_layouts(words[: 1 << 18], row)
+        found.hypotheses = rank_layouts(words, config.words_per_chirp * len(config.chirps), row)
         names = open_readings(found.hypotheses)
         found.layout = names[0] if len(names) == 1 else None
     verdict = explain_size(len(payload), config, words)
-    cut = "cut off" in verdict.fields or verdict.fields == ("n_frames",)
-    if verdict.changes and not cut:
+    whole = not found.trailing_bytes and bool(found.n_frames)
+    if verdict.contradicted and (verdict.changes or not whole):
         raise LayoutError(
-            "size and content do not fit the configuration", where=found.files[0],
+            "the file does not fit the configuration", where=found.files[0],
             got=f"{len(payload)} bytes", expected=f"frames of {config.stored_frame_bytes} bytes",
-            remedy=f"{verdict}: change the configuration, or pass the one the file was made with",
+            remedy=f"{verdict}; pass the configuration that the file was recorded with",
         )  # fmt: skip
-    if verdict.changes:
-        found.warnings.append(f"the size is not what the configuration says: {verdict}")
+    if verdict.contradicted or verdict.changes:
+        found.warnings.append(str(verdict))
+    if verdict.blocks_of:
+        found.warnings.append(
+            f"chirps lie together in blocks of {verdict.blocks_of}, antenna by antenna (adcbufCfg "
+            "with a chirp threshold); read one by one, antennas and chirps get mixed up"
+        )
     recording = open_recording(found.files, config)
     found.layout = recording.info.layout
     found.evidence |= recording.info.evidence

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from capture.inspect_layout import CIRCULARITY_LIMIT, IMPLIED_RANGE_LIMIT_DB, Signs
-from capture.inspect_structure import one_antenna
+from capture.inspect_structure import Structure, measure_structure, one_antenna
 from capture.layouts import LAYOUTS, decode
 
 TWINS = {"IIQQ": "QQII", "IQIQ": "QIQI", "four-lane": "four-lane-QI"}
 """Readings that differ in the order of I and Q only."""
 TWINS |= {second: first for first, second in TWINS.items()}
-_BLOCK = 64
+_BLOCK, _N_WORDS = 64, 1 << 18
+_MIN_PERIODS, _MOVING_LIMIT = 16, 0.05
 _LAGS = range(0, 9)
 
 
@@ -45,34 +46,41 @@ class Hypothesis:
     evidence: str
 
 
-def rank_layouts(words: np.ndarray, row_words: int | None = None) -> tuple[Hypothesis, ...]:
+def rank_layouts(
+    words: np.ndarray, period_words: int | None = None, row_words: int | None = None
+) -> tuple[Hypothesis, ...]:
     """Score every layout on some words, best first.
 
     Parameters
     ----------
-    words : int16 array, one after the other from the start of a chirp on; sign-extended
+    words : int16 array, one after the other from the start of a chirp on; sign-extended; the
+        first quarter of a million is looked at
+    period_words : after how many words the echoes repeat, where that is known
     row_words : words of one antenna's samples in one chirp, where they are known to lie in rows
 
     Returns
     -------
     One hypothesis a layout; all 0 where the words hold no signal
+
+    Notes
+    -----
+    What moves has another phase in every chirp, so that chance averages out of its mispairing;
+    what stands still keeps the phases it happens to have. Both are asked where they can be told
+    apart.
     """
-    broken = {name: _broken(words, name) for name in LAYOUTS}
+    words = words[:_N_WORDS]
     limit = max(CIRCULARITY_LIMIT, 12 / np.sqrt(max(len(words), 1)))
-    simplest = min(value for name, value in broken.items() if name != "four-lane-real")
-    # Any series repeats its pattern every four words; a reading that claims more and nearly
-    # holds is no coincidence.
-    broken["four-lane-real"] += limit * (simplest < limit) + limit * (simplest < 3 * limit)
-    silent = (words[: len(words) // 4 * 4].reshape(-1, 4) == 0).all(axis=0)
-    if silent.any() and not silent.all():
-        for name in broken:
-            broken[name] += 10 * limit * (LAYOUTS[name].n_lanes == 2)
+    broken = _claims_broken(words, limit)
     least = min(broken.values())
+    scores = {name: (least - value) / limit for name, value in broken.items()}
+    if period_words and len(words) >= _MIN_PERIODS * period_words:
+        moving = _claims_broken(_moving(words, period_words), _MOVING_LIMIT)
+        least = min(moving.values())
+        scores = {name: scores[name] + (least - moving[name]) / _MOVING_LIMIT for name in scores}
     implied = {name: _implied_db(words, name, row_words) for name in TWINS}
     found = []
-    for name, value in broken.items():
-        score = (least - value) / limit
-        text = f"mispairing {value:.2f}"
+    for name, score in scores.items():
+        text = f"mispairing {broken[name]:.2f}"
         own, other = implied.get(name), implied.get(TWINS.get(name, ""))
         if own is not None and other is not None:
             score += min(0.0, other - own) / IMPLIED_RANGE_LIMIT_DB
@@ -83,6 +91,44 @@ def rank_layouts(words: np.ndarray, row_words: int | None = None) -> tuple[Hypot
         Hypothesis(name, round(float(score - best), 2), text)
         for name, score, text in sorted(found, key=lambda item: -item[1])
     )
+
+
+def judge_words(words: np.ndarray) -> tuple[tuple[Hypothesis, ...], Structure]:
+    """Score every layout with what repeats in the words, which the likeliest reading shows.
+
+    Returns
+    -------
+    hypotheses as of `rank_layouts`, and the structure in the best one
+    """
+    first = rank_layouts(words)[0].name
+    structure = measure_structure(words, first)
+    ranked = rank_layouts(words, structure.period_words, structure.row_words)
+    if ranked[0].name not in {first, TWINS.get(first)}:
+        structure = measure_structure(words, ranked[0].name)
+    return ranked, structure
+
+
+def _moving(words: np.ndarray, period_words: int) -> np.ndarray:
+    """Words less what all periods have in common, as fine as int16 can be."""
+    n_periods = len(words) // period_words
+    periods = words[: n_periods * period_words].reshape(n_periods, period_words).astype(np.float32)
+    periods -= periods.mean(axis=0)
+    scale = 30_000 / max(float(np.abs(periods).max()), 1.0)
+    return np.rint(periods * scale).astype(np.int16).ravel()
+
+
+def _claims_broken(words: np.ndarray, limit: float) -> dict[str, float]:
+    """How far each layout breaks its claim, with what a simpler one explains held against it."""
+    broken = {name: _broken(words, name) for name in LAYOUTS}
+    simplest = min(value for name, value in broken.items() if name != "four-lane-real")
+    # Any series repeats its pattern every four words; a reading that claims more and nearly
+    # holds is no coincidence.
+    broken["four-lane-real"] += limit * (simplest < limit) + limit * (simplest < 3 * limit)
+    silent = (words[: len(words) // 4 * 4].reshape(-1, 4) == 0).all(axis=0)
+    if silent.any() and not silent.all():
+        for name in broken:
+            broken[name] += 10 * limit * (LAYOUTS[name].n_lanes == 2)
+    return broken
 
 
 def open_readings(hypotheses: tuple[Hypothesis, ...]) -> list[str]:

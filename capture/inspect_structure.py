@@ -185,7 +185,10 @@ def find_frames(chirps: np.ndarray) -> tuple[int | None, float]:
     n_chirps = len(chirps)
     if n_chirps < 6:
         return None, 0.0
-    change = np.log(np.mean(np.abs(np.diff(chirps, axis=0)) ** 2, axis=1) + 1e-9)
+    differences = np.abs(np.diff(np.fft.fft(chirps, axis=1), axis=0)) ** 2
+    by_bin = differences.mean(axis=0)
+    loud = by_bin > 3 * np.median(by_bin)  # the ranges at which something moves
+    change = np.log(differences[:, loud if loud.any() else slice(None)].mean(axis=1) + 1e-9)
     spread = 1.4826 * np.median(np.abs(change - np.median(change)))
     change = np.clip((change - np.median(change)) / max(spread, 1e-3), -6, 6)
     best, clearest = None, 0.0

@@ -20,7 +20,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.errors import ConfigError
 from capture.hsi import HsiHeader, read_header
-from capture.inspect_blind import rank_layouts
+from capture.inspect_blind import judge_words
 from capture.inspect_structure import Structure, measure_structure
 from capture.layouts import LAYOUTS, default_layout
 
@@ -60,10 +60,15 @@ class SizeVerdict:
     ----------
     changes : likeliest first, at most one a field; empty when size and content fit as they are
     certain : whether the content confirms the first one and rules every other field out
+    contradicted : whether the content speaks against the configuration as it is
+    blocks_of : chirps that lie together in blocks, one antenna after the other; None for chirps
+        stored one by one
     """
 
     changes: tuple[Change, ...] = ()
     certain: bool = False
+    contradicted: bool = False
+    blocks_of: int | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -72,6 +77,11 @@ class SizeVerdict:
 
     def __str__(self) -> str:
         texts = [str(change) for change in self.changes]
+        if not texts:
+            reason = (
+                "the echoes do not repeat as the configuration says, and no one field explains it"
+            )
+            return reason if self.contradicted else ""
         if self.certain:
             return f"the content says {texts[0]}"
         if len(texts) == 1:
@@ -99,10 +109,12 @@ class Content:
         header = read_header(words[:32])
         if header is not None:
             words = header.strip(words)
-        ranked = rank_layouts(words[: 1 << 18]) if words.any() else ()
-        names = [reading.name for reading in ranked if reading.score > _RULED_OUT]
+        names = list(LAYOUTS)
+        if words.any():
+            ranked, _ = judge_words(words)
+            names = [reading.name for reading in ranked if reading.score > _RULED_OUT]
         structures: dict[tuple[int, bool], Structure] = {}
-        for name in names or LAYOUTS:
+        for name in names:
             family = _family(name)
             if family not in structures:
                 structures[family] = measure_structure(words, name)
@@ -125,6 +137,8 @@ class Content:
             return True, frozenset(agreed)
         n_definitions, per_chirp = len(config.chirps), config.words_per_chirp
         chirps_per_period, rest = divmod(found.period_words, per_chirp)
+        if self.blocks_of(config):
+            return True, frozenset(agreed)
         loop = found.likeness(n_definitions * per_chirp)
         unlike = loop is not None and loop < _ALIKE * found.strength
         if rest or unlike:
@@ -141,6 +155,24 @@ class Content:
                 return False, frozenset(agreed)
             agreed.add("frame")
         return True, frozenset(agreed)
+
+    def blocks_of(self, config: RadarConfig) -> int | None:
+        """Chirps that the firmware stored together, antenna by antenna; None for one by one.
+
+        adcbufCfg with a chirp threshold above 1 fills the ADC buffer (up to 8 chirps) and sends it
+        as it lies there: all its chirps of the first antenna, then of the next.
+        """
+        found = self.structures.get(_family(default_layout(config)))
+        if found is None or found.period_words is None or config.n_lanes == 4:
+            return None
+        n_chirps, rest = divmod(found.period_words, config.words_per_chirp)
+        n_definitions = len(config.chirps)
+        row = n_definitions * config.words_per_chirp // config.n_rx
+        loop, beside = found.likeness(row * config.n_rx), found.likeness(row)
+        stored_so = not rest and 1 < n_chirps <= 8 and n_chirps != n_definitions
+        if not stored_so or loop is None or beside is None or config.n_rx == 1:
+            return None
+        return n_chirps if loop < _ALIKE * found.strength < beside else None
 
 
 def explain_size(n_bytes: int, config: RadarConfig, words: np.ndarray | None = None) -> SizeVerdict:
@@ -161,8 +193,9 @@ def explain_size(n_bytes: int, config: RadarConfig, words: np.ndarray | None = N
     content = None if words is None or config.subframe is not None else Content.of(words)
     own_fits, own_agreed = (True, frozenset()) if content is None else content.judge(config)
     n_own, rest = divmod(n_bytes, config.stored_frame_bytes)
+    blocks_of = content.blocks_of(config) if content else None
     if own_fits and not rest and n_own and config.n_frames in {0, n_own}:
-        return SizeVerdict()
+        return SizeVerdict(blocks_of=blocks_of)
     found: list[Change] = []
     for field, candidates in _single_changes(config, n_bytes).items():
         best = None
@@ -178,9 +211,10 @@ def explain_size(n_bytes: int, config: RadarConfig, words: np.ndarray | None = N
         found.append(Change("n_frames", str(n_own), n_own))
     found.sort(key=lambda change: -change.n_confirmed)
     if not found and content is not None and (rest or config.n_frames not in {0, n_own}):
-        return dataclasses.replace(explain_size(n_bytes, config), certain=False)
+        by_size = [c for c in explain_size(n_bytes, config).changes if own_fits or c.field != _CUT]
+        return SizeVerdict(tuple(by_size), False, not own_fits, blocks_of)
     certain = len(found) == 1 and found[0].n_confirmed > 0 and not own_fits
-    return SizeVerdict(tuple(found), certain)
+    return SizeVerdict(tuple(found), certain, not own_fits, blocks_of)
 
 
 def _fit(
