@@ -36,6 +36,7 @@ from capture.formats_common import (
     Waveforms,
     build,
     chirp_range,
+    define,
     number,
     rx_gain_db,
     whole,
@@ -195,7 +196,7 @@ def _definitions(commands: Commands) -> dict[int, Definition]:
             },
             tx_mask=whole(tx, 0, 7, "transmit antenna mask of chirpCfg"),
         )
-        found |= dict.fromkeys(chirp_range(_index(start), _index(end)), definition)
+        define(found, chirp_range(_index(start), _index(end)), definition)
     return found
 
 

@@ -212,8 +212,12 @@ def _section_values(waveforms: Waveforms, section: Section) -> dict[str, Any]:
         )
     base = _profile(waveforms, section, section.chirps[0])
     chirps = [_chirp(waveforms, section, k, base) for k in section.chirps]
-    values = {name: float(v) if isinstance(v, Decimal) else v for name, v in base.items()}
+    values = {name: _plain(value) for name, value in base.items()}
     return {**values, **section.values, "chirps": chirps, "n_loops": section.n_loops}
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _profile(waveforms: Waveforms, section: Section, chirp: int) -> Mapping[str, Any]:
@@ -234,7 +238,7 @@ def _chirp(
     if different:
         raise ConfigError(
             "the profiles of one frame differ in what all its chirps must share",
-            got="; ".join(f"{name}: {base[name]} != {profile[name]}" for name in different),
+            got="; ".join(f"{n}: {_plain(base[n])} != {_plain(profile[n])}" for n in different),
             expected="profiles that differ in frequency, slope and times only",
         )
     offsets = {
@@ -243,6 +247,22 @@ def _chirp(
     }
     inverted = section.inverted.get(index, definition.bpm_mask) & definition.tx_mask
     return {"tx_mask": definition.tx_mask, "bpm_mask": inverted, **offsets}
+
+
+def define(
+    found: dict[int, Definition], indices: Iterable[int], definition: Definition
+) -> None:
+    """Add a chirp definition under its indices.
+
+    Raises
+    ------
+    ConfigError
+        An index has another definition already: which of them a recording was made with, the
+        file does not tell.
+    """
+    for index in indices:
+        if found.setdefault(index, definition) != definition:
+            raise ConfigError(f"chirp {index} is defined twice, and differently")
 
 
 def used_tx_mask(configs: Iterable[RadarConfig]) -> int:

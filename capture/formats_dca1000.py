@@ -92,10 +92,10 @@ def read_dca1000(path: Path | str) -> Dca1000Config:
         values = _values(config)
         config.done()
         outer.done()
+        return from_mapping(Dca1000Config, values)
     except ConfigError as failure:
         failure.where = path
         raise
-    return from_mapping(Dca1000Config, values, where=path)
 
 
 class _Table:

@@ -34,6 +34,7 @@ from capture.formats_common import (
     Section,
     Waveforms,
     chirp_range,
+    define,
     number,
     rx_gain_db,
 )
@@ -227,7 +228,7 @@ def _definitions(found: dict[str, list[Call]]) -> dict[int, Definition]:
             },
             tx_mask=sum(call.flag(7 + k) << k for k in range(3)),
         )
-        definitions |= dict.fromkeys(_indices(call), definition)
+        define(definitions, _indices(call), definition)
     return definitions
 
 

@@ -36,6 +36,7 @@ from capture.formats_common import (
     Waveforms,
     bpm_mask,
     chirp_range,
+    define,
     number,
     rx_gain_db,
 )
@@ -52,7 +53,7 @@ def read_studio(path: Path) -> RadarFile:
     devices = _list(table, "mmWaveDevices")
     if len(devices) != 1:
         raise ConfigError("only files for a single device are supported", where=path)
-    rf, raw = _at(devices[0], "rfConfig"), _at(devices[0], "rawDataCaptureConfig")
+    rf, raw = _table(devices[0], "rfConfig"), _table(devices[0], "rawDataCaptureConfig")
     waveforms = _waveforms(rf, raw)
     system = table.get("systemConfig")
     scene = system.get("sceneParameters") if isinstance(system, dict) else None
@@ -81,17 +82,17 @@ def _remarks(table: Any) -> Iterator[str]:
         yield "isConfigIntermediate: the file was saved before the last settings were made"
 
 
-def _waveforms(rf: Any, raw: Any) -> Waveforms:
+def _waveforms(rf: dict[str, Any], raw: dict[str, Any]) -> Waveforms:
     _refuse_unsupported(rf)
     profiles = {_int(p, "profileId", 0, 3): _profile(p) for p in _each(rf, "rlProfiles")}
     definitions = _definitions(rf)
     for bpm in _each(rf, "rlBpmChirps") if "rlBpmChirps" in rf else ():
         _invert(definitions, bpm)
     sections, n_frames = _sections(rf)
-    adc = _at(rf, "rlAdcOutCfg_t", "fmt")
-    tx_mask = _bits(_at(rf, "rlChanCfg_t"), "txChannelEn", 7)
+    adc = _table(rf, "rlAdcOutCfg_t", "fmt")
+    tx_mask = _bits(_table(rf, "rlChanCfg_t"), "txChannelEn", 7)
     values = _raw_format(raw) | {
-        "rx_mask": _bits(_at(rf, "rlChanCfg_t"), "rxChannelEn", 15),
+        "rx_mask": _bits(_table(rf, "rlChanCfg_t"), "rxChannelEn", 15),
         "adc_bits": _choice(ADC_BITS, adc, "b2AdcBits"),
         "adc_format": _choice(ADC_FORMATS, adc, "b2AdcOutFmt"),
     }
@@ -113,10 +114,17 @@ def _at(table: Any, *keys: str) -> Any:
     return table
 
 
+def _table(table: Any, *keys: str) -> dict[str, Any]:
+    found = _at(table, *keys)
+    if not isinstance(found, dict):
+        raise ConfigError(f"'{keys[-1]}' is not a table", got=str(found)[:40])
+    return found
+
+
 def _list(table: Any, key: str) -> list[Any]:
     found = _at(table, key)
     if not isinstance(found, list):
-        raise ConfigError(f"'{key}' is not a list", got=str(found))
+        raise ConfigError(f"'{key}' is not a list", got=str(found)[:40])
     return found
 
 
@@ -126,10 +134,10 @@ _ENTRIES = {
 }  # fmt: skip
 
 
-def _each(table: Any, key: str) -> Iterator[Any]:
+def _each(table: Any, key: str) -> Iterator[dict[str, Any]]:
     """Entries of a list, each below the name of its structure."""
     for entry in _list(table, key):
-        yield _at(entry, _ENTRIES[key])
+        yield _table(entry, _ENTRIES[key])
 
 
 def _int(table: Any, key: str, lowest: int, highest: int) -> int:
@@ -195,7 +203,7 @@ def _refuse_unsupported(rf: Any) -> None:
     advanced = rf.get("rlAdvChirpCfg_t")
     if isinstance(advanced, dict) and advanced.get("isConfigured"):
         raise ConfigError("advanced chirps are not supported", got="rlAdvChirpCfg_t")
-    if _at(rf, "rlChanCfg_t").get("cascading"):
+    if _table(rf, "rlChanCfg_t").get("cascading"):
         raise ConfigError("cascaded devices are not supported", got="cascading")
 
 
@@ -211,7 +219,7 @@ def _is_set(phase_shifts: Any) -> bool:
 
 def _raw_format(raw: Any) -> dict[str, Any]:
     """How samples leave the device."""
-    path = _at(raw, "rlDevDataPathCfg_t")
+    path = _table(raw, "rlDevDataPathCfg_t")
     content = _bits(path, "transferFmtPkt0", 255)
     if content != 1 or _bits(path, "transferFmtPkt1", 255) or _int(path, "intfSel", 0, 1) != 1:
         raise ConfigError(
@@ -224,14 +232,14 @@ def _raw_format(raw: Any) -> dict[str, Any]:
     if lanes not in (0b0011, 0b1111):
         raise ConfigError("only 2 and 4 LVDS lanes are known", got=f"laneEn {lanes:#x}")
     n_lanes = lanes.bit_count()
-    data_format = _at(raw, "rlDevDataFmtCfg_t")
+    data_format = _table(raw, "rlDevDataFmtCfg_t")
     if _int(data_format, "chInterleave", 0, 1) != (n_lanes == 2):
         raise ConfigError(
             "antennas are interleaved with four LVDS lanes, and only then",
             got=f"{n_lanes} lanes, chInterleave {data_format['chInterleave']}",
             expected=f"chInterleave {int(n_lanes == 2)} (0 means interleaved)",
         )
-    _check_lane_format(_at(raw, "rlDevLvdsLaneCfg_t"))
+    _check_lane_format(_table(raw, "rlDevLvdsLaneCfg_t"))
     rate = _int(_at(raw, "rlDevDataPathClkCfg_t"), "dataRate_Mbps", 1, 900)
     if rate not in LANE_RATES_MBPS:
         raise ConfigError("not an LVDS rate", got=f"dataRate_Mbps {rate}", expected=LANE_RATES_MBPS)
@@ -285,7 +293,7 @@ def _definitions(rf: Any) -> dict[int, Definition]:
             },
             tx_mask=_bits(chirp, "txEnable", 7),
         )
-        found |= dict.fromkeys(_indices(chirp), definition)
+        define(found, _indices(chirp), definition)
     return found
 
 
@@ -302,7 +310,7 @@ def _sections(rf: Any) -> tuple[list[Section], int]:
     """The frame, or the subframes of an advanced frame, and the number of frames."""
     if _at(rf, "waveformType") == WAVEFORM_TYPES[1]:
         return _advanced(_at(rf, "rlAdvFrameCfg_t", "frameSeq"))
-    frame = _at(rf, "rlFrameCfg_t")
+    frame = _table(rf, "rlFrameCfg_t")
     if "numDummyChirpsAtEnd" in frame:
         _no_dummies(_int(frame, "numDummyChirpsAtEnd", 0, 255))
     section = Section(

@@ -147,12 +147,12 @@ class _Reader:
             elif token.text == "ar1":
                 if call := self._call():
                     yield call
-            elif token.text == "return" and not self._in_body():
+            elif token.text == "return" and set(self._blocks) <= {"do"}:
                 return
             elif token.text in _STARTS:
                 self._keyword(token)
-            elif self._begins_assignment():
-                self._assign()
+            elif names := self._assigned():
+                self._assign(names)
             else:
                 self._at += 1
 
@@ -182,38 +182,39 @@ class _Reader:
         elif word == "goto":
             raise ConfigError("scripts that jump are not supported", where=f"line {token.line}")
 
-    def _begins_assignment(self) -> bool:
-        """Whether a name, or a list of names, is followed by `=`; the names are forgotten."""
-        if self._at and self._tokens[self._at - 1].text in (".", ":") and (
-            self._tokens[self._at - 1].kind == "mark"
-        ):
-            return False
+    def _assigned(self) -> list[str]:
+        """Names before the `=` of an assignment that begins here; none where there is none."""
+        before = self._tokens[self._at - 1] if self._at else None
+        if before is not None and before.kind == "mark" and before.text in (".", ":"):
+            return []
         ahead, names = 1, [self._tokens[self._at].text]
         while self._is(",", ahead) and self._tokens[self._at + ahead + 1].kind == "name":
             names.append(self._tokens[self._at + ahead + 1].text)
             ahead += 2
-        if not self._is("=", ahead):
-            return False
-        for name in names:
-            self._constants.pop(name, None)
+        return names if self._is("=", ahead) else []
+
+    def _assign(self, names: list[str]) -> None:
+        """Learn the value of a name, or forget the names."""
+        self._at += 2 * len(names)
+        value = None
+        if len(names) == 1 and not self._blocks and not self._depth:
+            value = self._assigned_value()
         if "function" in self._blocks:
             self._unsure.update(names)
-        self._names_end = self._at + ahead
-        return True
+        for name in names:
+            self._constants.pop(name, None)
+        if value is not None and names[0] not in self._unsure:
+            self._constants[names[0]] = value
 
-    def _assign(self) -> None:
-        single = self._names_end == self._at + 1
-        name = self._tokens[self._at].text
-        self._at = self._names_end + 1
-        if not single or self._blocks or self._depth or name in self._unsure:
-            return
+    def _assigned_value(self) -> Constant | None:
         try:
             value, after = self._expression(self._at, 0)
         except _NotConstantError:
-            return
-        if self._ends_statement(after):
-            self._constants[name] = value
-            self._at = after
+            return None
+        if not self._ends_statement(after):
+            return None
+        self._at = after
+        return value
 
     def _ends_statement(self, place: int) -> bool:
         token = self._tokens[place]

@@ -120,7 +120,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise ConfigError(f"cannot be read: {failure.strerror}", where=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except (ValueError, RecursionError) as failure:
         raise ConfigError(f"not valid TOML: {failure}", where=path) from None
 
 
