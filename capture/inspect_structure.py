@@ -19,7 +19,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.layouts import LAYOUTS, decode
 
-MAX_WORDS = 1 << 20
+MAX_WORDS = 1 << 19
 """Words of which a recording's structure is measured; more add nothing."""
 _MIN_LAG, _MAX_LAG = 32, 1 << 15
 _N_TAPS = 8
@@ -189,12 +189,23 @@ def find_frames(chirps: np.ndarray) -> tuple[int | None, float]:
     by_bin = differences.mean(axis=0)
     loud = by_bin > 3 * np.median(by_bin)  # the ranges at which something moves
     change = np.log(differences[:, loud if loud.any() else slice(None)].mean(axis=1) + 1e-9)
-    spread = 1.4826 * np.median(np.abs(change - np.median(change)))
-    change = np.clip((change - np.median(change)) / max(spread, 1e-3), -6, 6)
+    # Walking swells and ebbs over many chirps; a pause is a single large change among them.
+    excess = np.convolve(change, [-0.5, 1, -0.5], "same")
+    excess[[0, -1]] = 0
+    excess = np.clip(excess / max(1.4826 * float(np.median(np.abs(excess))), 1e-3), -10, 10)
     best, clearest = None, 0.0
     for n in range(2, n_chirps // 2 + 1):
-        joints = change[n - 1 :: n]
-        clear = joints.mean() * np.sqrt(len(joints))
-        if clear > clearest and np.quantile(joints, 0.2) > 2:
-            best, clearest = n, float(clear)
+        is_joint = np.zeros(len(excess), np.bool_)
+        is_joint[n - 1 :: n] = True
+        clear = _t_value(excess[is_joint], excess[~is_joint])
+        if clear > clearest and np.quantile(excess[is_joint], 0.3) > 0.4:
+            best, clearest = n, clear
     return (best, clearest) if clearest > _CLEAR_JOINT else (None, clearest)
+
+
+def _t_value(joints: np.ndarray, others: np.ndarray) -> float:
+    """By how many of its standard deviations the mean of `joints` is above that of `others`."""
+    n = len(joints) + len(others)
+    variance = (joints.var() * len(joints) + others.var() * len(others)) / n
+    deviation = np.sqrt((variance + 1e-2) * (1 / len(joints) + 1 / len(others)))
+    return float((joints.mean() - others.mean()) / deviation)
