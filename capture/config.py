@@ -128,6 +128,9 @@ class RadarConfig:
         for key, value in positive.items():
             if not (value > 0 and math.isfinite(value)):
                 raise ConfigError(f"'{key}' must be positive and finite", got=value)
+        shortest_s = min(self.chirp_s(chirp) for chirp in self.chirps)
+        if shortest_s <= 0:
+            raise ConfigError("a chirp lasts no time", got=f"{shortest_s * 1e6:.4g} us")
         if self.active_s > self.frame_period_s * (1 + 1e-9):
             raise ConfigError(
                 "the chirps do not fit into the frame period",

@@ -47,6 +47,7 @@ def sane_or_refused(path: Path) -> None:
             derived = report(file, k).derived
             numbers = [v for v in derived.values() if isinstance(v, float)]
             assert config.frame_bytes > 0
+            assert 0 < config.active_s <= config.frame_period_s * (1 + 1e-9)
             assert all(math.isfinite(number) for number in numbers), derived
 
 
@@ -261,11 +262,9 @@ def test_a_written_file_reads_back_equal_or_is_not_written(
     for name, write in {"a.cfg": write_cfg, "a.toml": write_toml}.items():
         path = tmp_path / name
         path.unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(ConfigError):
             write(path, config)
-        except ConfigError as failure:
+        if path.exists():
+            assert load_radar_configs(path) == (config,)
+        else:
             assert name == "a.cfg"
-            assert failure.got
-            assert not path.exists()
-            continue
-        assert load_radar_configs(path) == (config,)

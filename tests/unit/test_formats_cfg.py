@@ -97,6 +97,8 @@ PROFILE_1 = "profileCfg 1 77.5 103 8 42.5 0 0 30.982 1 128 5209 0 0 30\nchirpCfg
     ("chirpCfg 1 1 0", PROFILE_1.replace("5209", "5000"), "sample_rate_hz: 5209000.0 != 5000000.0"),
     ("chirpCfg 1 1 0", PROFILE_1.replace("0 0 30\n", "0 0 40\n"), "rx_gain_db: 30.0 != 40.0"),
     ("100 7 40.5", "-100 7 40.5", "idle time of profileCfg is negative"),
+    ("-3 1.5 0.5", "-3 -150 0.5", "a chirp lasts no time; got -9.5 us"),
+    ("chirpCfg 1 1", "chirpCfg 0 1", "chirp 0 is defined twice, and differently"),
     ("1.5 0.5 4", "1.5 0.5 8", "transmit antenna mask of chirpCfg is out of range"),
     ("channelCfg 13 5 0", "channelCfg 13 5 1", "cascading"),
     ("channelCfg 13 5 0\n", "", "no channelCfg command"),
