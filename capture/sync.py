@@ -4,9 +4,8 @@ A body that starts, stops or swings its limbs changes the pictures while it make
 The two histories of motion are correlated at every offset that is possible; the best one counts
 only if noise of the same kind does not reach it, and if no other offset fits about as well.
 
-References: Lewis, Fast normalized cross-correlation, Vision Interface 1995 (with masks: Padfield,
-IEEE Trans. Image Processing 21 (2012)); surrogates of equal spectrum: Theiler et al., Physica D 58
-(1992); resampled blocks: Kuensch, Annals of Statistics 17 (1989).
+References: surrogates of equal spectrum: Theiler et al., Physica D 58 (1992); resampled blocks:
+Kuensch, Annals of Statistics 17 (1989).
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capture.correlation import correlation, fast_sums, lagged_sums, peak, score, t95
 from capture.errors import CameraError, ConfigError
 from capture.schema import config_class
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _CELLS = 64  # of a picture's longer side
-_Z95 = 1.959964
 
 
 @config_class
@@ -32,7 +31,7 @@ class SyncParams:
 
     Attributes
     ----------
-    max_offset_s : offsets tried, either way
+    max_offset_s : farthest offsets tried from the one that is believed
     min_overlap_s, min_overlap : at every offset tried, both must have seen so much of the same
         time, in seconds and as a share of the shorter history
     step_s : of the common time axis, and between two offsets
@@ -41,8 +40,8 @@ class SyncParams:
     block_s : length of the pieces of time that are drawn anew to find the uncertainty
     n_draws : such draws, and surrogates of the radar's history
     lobe_s : maxima nearer to each other than this are one
-    significance : standard deviations (of the surrogates' maxima, after Fisher's transform) that
-        the maximum must exceed their mean by; 4 lets 0.3 % of pure noise pass
+    significance : standard deviations of the surrogates' best scores that the best score must
+        exceed their mean by; 5 lets about 1 % of unrelated stop and go pass, and no noise
     max_doubt : share of the draws in which another maximum may win
     seed : of the draws
     """
@@ -56,7 +55,7 @@ class SyncParams:
     block_s: float = 1.5
     n_draws: int = 300
     lobe_s: float = 0.3
-    significance: float = 4.0
+    significance: float = 5.0
     max_doubt: float = 0.05
     seed: int = 0
 
@@ -66,6 +65,11 @@ class SyncParams:
         if min(lengths) <= 0 or self.n_draws < 20 or not 0 <= self.max_doubt < 1:
             raise ConfigError("parameters of the camera's offset out of range", got=self,
                               expected="times above 0, n_draws from 20, max_doubt in [0, 1)")
+
+    @property
+    def min_overlap_steps(self) -> float:
+        """Samples of the common time axis that must overlap."""
+        return self.min_overlap_s / self.step_s - 1e-6
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,9 @@ def video_motion(pictures: Iterable[tuple[float, np.ndarray]]) -> History:
     Returns
     -------
     History
-        At the middle between each picture and the next: the square root of the summed change of
-        grey level per second, over cells that change more than others do from noise.
+        At the middle between each picture and the next: the logarithm of the change of grey level
+        per second, over cells that change more than others do from noise. Logarithm, because a
+        walker who is near fills, and changes, more of the picture.
 
     Raises
     ------
@@ -138,10 +143,12 @@ def video_motion(pictures: Iterable[tuple[float, np.ndarray]]) -> History:
     change = np.abs(np.diff(np.stack(greys), axis=0))
     noise = np.median(change)
     busy = np.quantile(change, 0.95, axis=0) > 4 * noise + 1.0
-    inside = np.maximum(change[:, busy] - 2 * noise, 0).sum(axis=1) if busy.any() else np.zeros(1)
+    inside = np.maximum(change[:, busy] - 4 * noise, 0).sum(axis=1)
     between_s = np.diff(times)
-    return History(np.asarray(times[:-1]) + between_s / 2,
-                   np.sqrt(inside / between_s) * np.ones(len(between_s)))
+    amount = np.sqrt(inside / between_s)
+    usual = 0.1 * float(np.quantile(amount, 0.98))
+    middle_s = np.asarray(times[:-1]) + between_s / 2
+    return History(middle_s, np.log1p(amount / usual) if usual > 0 else np.zeros(len(amount)))
 
 
 def _cells(image: np.ndarray) -> np.ndarray:
@@ -173,19 +180,22 @@ def radar_motion(
     """
     power = np.asarray(power, np.float64)
     noise = np.median(power[valid]) if valid.any() else 0.0
-    amplitude = np.sqrt(np.maximum(power - 4 * noise, 0))
+    amplitude = np.sqrt(np.maximum(power - 6 * noise, 0))
     still = 0.02 * np.quantile(amplitude.sum(axis=1), 0.95) + np.finfo(float).tiny
     speed = amplitude @ np.abs(velocity_mps) / (amplitude.sum(axis=1) + still)
     return History(np.asarray(time_s, np.float64), np.where(valid, np.sqrt(speed), np.nan))
 
 
-def find_offset(radar: History, camera: History, params: SyncParams | None = None) -> Sync:
+def find_offset(
+    radar: History, camera: History, params: SyncParams | None = None, around_s: float = 0.0
+) -> Sync:
     """Find the time of the camera's first picture on the radar's clock.
 
     Parameters
     ----------
     radar, camera : what each saw of the same motion, on its own clock
     params : how it is searched
+    around_s : offset in the middle of those tried
 
     Raises
     ------
@@ -193,39 +203,47 @@ def find_offset(radar: History, camera: History, params: SyncParams | None = Non
         One of them is shorter than the overlap asked for, or shows no motion at all.
     """
     params = params or SyncParams()
-    shorter_s = min(float(np.ptp(history.time_s)) for history in (radar, camera))
-    params = dataclasses.replace(
-        params, min_overlap_s=max(params.min_overlap_s, params.min_overlap * shorter_s)
-    )
     a, c = (_prepare(history, params, name) for history, name in
             ((radar, "radar"), (camera, "camera")))
+    shortest_s = params.min_overlap * params.step_s * min(len(a.values), len(c.values))
+    params = dataclasses.replace(params, min_overlap_s=max(params.min_overlap_s, shortest_s))
     shift = np.arange(1 - len(c.values), len(a.values))
     tried_s = shift * params.step_s + a.start_s - c.start_s
-    near = np.abs(tried_s) <= params.max_offset_s
+    near = np.abs(tried_s - around_s) <= params.max_offset_s
     shift, tried_s = shift[near], tried_s[near]
-    sums = _lagged_sums(a.values, c.values, shift, params)
-    curve = _correlation(sums.sum(axis=0), params)
+    sums = lagged_sums(a.values, c.values, shift, max(1, round(params.block_s / params.step_s)))
+    curve = correlation(sums.sum(axis=0), params.min_overlap_steps)
     if not np.isfinite(curve).any():
         raise CameraError("camera and radar have too little in common at every offset tried",
-                          expected=f"an overlap of {params.min_overlap_s} s with motion in it")
+                          expected=f"an overlap of {params.min_overlap_s:.1f} s with motion in it")
     rng = np.random.default_rng(params.seed)
-    best = int(np.nanargmax(curve))
-    offset_s = _peak(tried_s, curve, best)
-    outside = np.where(np.abs(tried_s - tried_s[best]) > params.lobe_s, curve, np.nan)
+    noise_score = _noise_level(a.values, c.values, shift, params, rng)
+    picture_s = float(np.median(np.diff(camera.time_s)))
+    return _judged(_best(sums, curve, tried_s, noise_score, picture_s, params, rng), params)
+
+
+def _best(
+    sums: np.ndarray, curve: np.ndarray, tried_s: np.ndarray, noise_score: float, picture_s: float,
+    params: SyncParams, rng: np.random.Generator,
+) -> Sync:  # fmt: skip
+    """Best and second best offset, and how sure the best one is."""
+    whole = sums.sum(axis=0)
+    scores = score(whole, params.min_overlap_steps)
+    best = int(np.nanargmax(scores))
+    offset_s = peak(tried_s, curve, best)
+    outside = np.where(np.abs(tried_s - tried_s[best]) > params.lobe_s, scores, np.nan)
     second = int(np.nanargmax(outside)) if np.isfinite(outside).any() else best
-    drawn_s, n_blocks = _redraw(sums, tried_s, params, rng)
+    drawn_s, n_blocks = _redraw(sums, tried_s, best, params, rng)
     strays = np.abs(drawn_s - offset_s) > params.lobe_s
     spread_s = float(np.std(drawn_s[~strays])) if (~strays).sum() > 1 else math.inf
-    own_s = float(np.median(np.diff(camera.time_s)))
-    found = Sync(
+    longest = math.sqrt(whole[:, 0].max() / whole[best, 0])
+    return Sync(
         offset_s=offset_s,
-        uncertainty_s=math.hypot(_t95(n_blocks - 1) * spread_s, own_s / 2, params.step_s / 2),
-        correlation=float(curve[best]),
-        noise_correlation=_noise_level(a.values, c.values, shift, params, rng),
+        uncertainty_s=math.hypot(t95(n_blocks - 1) * spread_s, picture_s / 2, params.step_s / 2),
+        correlation=float(curve[best]), noise_correlation=math.tanh(noise_score * longest),
         second_s=float(tried_s[second]), second_correlation=float(curve[second]),
         doubt=float(np.mean(strays)), refusal=None, tried_s=tried_s, curve=curve,
     )
-    return _judged(found, params)
 
 
 def _judged(found: Sync, params: SyncParams) -> Sync:
@@ -279,101 +297,33 @@ def _moving_mean(values: np.ndarray, length: float) -> np.ndarray:
     return np.where(known, total[inside] / np.maximum(count[inside], 1), np.nan)
 
 
-def _lagged_sums(
-    a: np.ndarray, c: np.ndarray, shift: np.ndarray, params: SyncParams
-) -> np.ndarray:
-    """Sums over blocks of the camera's time that correlations are made of.
-
-    Parameters
-    ----------
-    shift : int array, shape (n_shifts,), samples by which c is moved to later times
-
-    Returns
-    -------
-    float64 array, shape (n_blocks, n_shifts, 6): sums of 1, a, c, aa, cc, ac
-    """
-    length = max(1, round(params.block_s / params.step_s))
-    n_blocks = -(-len(c) // length)
-    padded = np.full(len(a) + 2 * len(c), np.nan)
-    padded[len(c) : len(c) + len(a)] = a
-    moved = np.lib.stride_tricks.sliding_window_view(padded, len(c))[len(c) + shift]
-    both = np.isfinite(moved) & np.isfinite(c)
-    x, y = np.where(both, moved, 0.0), np.where(both, c, 0.0)
-    starts = np.arange(n_blocks) * length
-    parts = [np.add.reduceat(part, starts, axis=1).T
-             for part in (both.astype(float), x, y, x * x, y * y, x * y)]
-    return np.stack(parts, axis=-1)
-
-
-def _correlation(sums: np.ndarray, params: SyncParams) -> np.ndarray:
-    """Correlation from sums (..., 6); NaN where the overlap is too short or nothing moves."""
-    n, a, c, aa, cc, ac = np.moveaxis(sums, -1, 0)
-    enough = n * params.step_s >= params.min_overlap_s
-    n = np.where(enough, n, 1.0)
-    power = (aa - a * a / n) * (cc - c * c / n)
-    good = enough & (power > 1e-12 * (aa * cc + 1e-300))
-    found = (ac - a * c / n) / np.sqrt(np.where(good, power, 1.0))
-    return np.where(good, found, np.nan)
-
-
-def _peak(tried_s: np.ndarray, curve: np.ndarray, best: int) -> float:
-    """Place of a maximum, refined by the parabola through it and its neighbours."""
-    if not 0 < best < len(curve) - 1:
-        return float(tried_s[best])
-    left, top, right = curve[best - 1 : best + 2]
-    bend = left - 2 * top + right
-    if not bend < 0:  # NaN beside it, or flat
-        return float(tried_s[best])
-    return float(tried_s[best] + 0.5 * (left - right) / bend * (tried_s[1] - tried_s[0]))
-
-
 def _redraw(
-    sums: np.ndarray, tried_s: np.ndarray, params: SyncParams, rng: np.random.Generator
+    sums: np.ndarray, tried_s: np.ndarray, best: int, params: SyncParams, rng: np.random.Generator
 ) -> tuple[np.ndarray, int]:
     """Best offset of draws, with replacement, of the blocks that count; and their number."""
-    whole = _correlation(sums.sum(axis=0), params)
-    at_best = sums[:, int(np.nanargmax(whole)), 0]
-    used = sums[at_best > 0]
+    used = sums[sums[:, best, 0] > 0]
     n_blocks = len(used)
     weights = rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=params.n_draws)
     total = np.tensordot(weights.astype(float), used, axes=1)
-    curves = np.where(np.isfinite(whole), _correlation(total, params), np.nan)
-    curves = curves[np.isfinite(curves).any(axis=1)]
-    return np.array([_peak(tried_s, curve, int(np.nanargmax(curve))) for curve in curves]), n_blocks
+    curves = correlation(total, params.min_overlap_steps)
+    scores = score(total, params.min_overlap_steps)
+    drawn = np.isfinite(scores).any(axis=1)
+    return np.array([
+        peak(tried_s, curve, int(np.nanargmax(own)))
+        for curve, own in zip(curves[drawn], scores[drawn], strict=True)
+    ]), n_blocks  # fmt: skip
 
 
 def _noise_level(
     a: np.ndarray, c: np.ndarray, shift: np.ndarray, params: SyncParams, rng: np.random.Generator
 ) -> float:
-    """Correlation that histories of the same spectrum as `a` reach at their best offset."""
+    """Score that histories of the same spectrum as `a` hardly reach at their best offset."""
     known = np.isfinite(a)
     spectrum = np.abs(np.fft.rfft(np.where(known, a, 0.0)))
     level = np.zeros(params.n_draws)
     for k in range(params.n_draws):
         phase = rng.uniform(0, 2 * np.pi, len(spectrum))
         other = np.fft.irfft(spectrum * np.exp(1j * phase), len(a))
-        curve = _fast_correlation(np.where(known, other, np.nan), c, params)[shift + len(c) - 1]
-        level[k] = np.arctanh(min(float(np.nanmax(curve)), 0.9999))
-    return float(np.tanh(level.mean() + params.significance * level.std()))
-
-
-def _fast_correlation(a: np.ndarray, c: np.ndarray, params: SyncParams) -> np.ndarray:
-    """Correlation at the shifts 1 - len(c) to len(a) - 1, by Fourier transforms."""
-    n = len(a) + len(c) - 1
-    size = 1 << (n - 1).bit_length()
-    known_a, known_c = np.isfinite(a).astype(float), np.isfinite(c).astype(float)
-    a, c = np.where(known_a > 0, a, 0.0), np.where(known_c > 0, c, 0.0)
-    fa = [np.fft.rfft(part, size) for part in (known_a, a, a * a)]
-    fc = [np.conj(np.fft.rfft(part, size)) for part in (known_c, c, c * c)]
-    pairs = ((0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (1, 1))
-    sums = np.stack([np.fft.irfft(fa[i] * fc[j], size) for i, j in pairs], axis=-1)
-    sums = np.roll(sums, len(c) - 1, axis=0)[:n]
-    sums[:, 0] = np.rint(sums[:, 0])
-    return _correlation(sums, params)
-
-
-def _t95(freedom: int) -> float:
-    """97.5 % quantile of Student's t (Abramowitz and Stegun 26.7.5, within 1 % from 4 on)."""
-    nu, z = max(1, freedom), _Z95
-    return (z + (z**3 + z) / (4 * nu) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * nu**2)
-            + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * nu**3))
+        sums = fast_sums(np.where(known, other, np.nan), c)[shift + len(c) - 1]
+        level[k] = np.nanmax(score(sums, params.min_overlap_steps))
+    return float(level.mean() + params.significance * level.std())

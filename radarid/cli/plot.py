@@ -23,14 +23,28 @@ def plot(
     ] = None,
     dsp: Annotated[str | None, typer.Option(help="Signal processing: name or file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("plots"),
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Find when the camera started by the motion that both "
+                           "saw, and draw it.")
+    ] = False,
+    camera: Annotated[
+        Path | None, typer.Option(help="Video or folder of pictures; default: the sidecar's.")
+    ] = None,
+    write_offset: Annotated[
+        bool, typer.Option("--write-offset", help="Write the offset found to the sidecar.")
+    ] = False,
     overrides: SetOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Draw range-time map, micro-Doppler spectrogram and clips as PNG files.
 
     A recording of frames with only a few chirps also gets the displacement (breathing) that the
-    phase of its strongest echo shows. Of a store, the clips of every subject are drawn.
+    phase of its strongest echo shows. Of a store, the clips of every subject are drawn. With --sync
+    the camera is drawn beside the radar, at the offset at which both saw the same motion; an offset
+    that cannot be trusted is drawn and refused.
     """
+    if (camera or write_offset) and not sync:
+        raise typer.BadParameter("--camera and --write-offset belong to --sync")
     if recording.suffix in _STORE_SUFFIXES:
         report = _plot_store(recording, out)
     else:
@@ -38,7 +52,11 @@ def plot(
         from radarid.dsp.params import DspParams
 
         params = load(DspParams, "dsp", dsp, overrides or ())
-        report = _plot_recording(recording, _radar_of(recording, radar), params, out)
+        waveform = _radar_of(recording, radar)
+        if sync:
+            report = _plot_sync(recording, waveform, params, out, camera, write_offset)
+        else:
+            report = _plot_recording(recording, waveform, params, out)
     if as_json:
         print_json(report)
         return
@@ -91,6 +109,53 @@ def _plot_recording(
         report |= _plot_breathing(stem.with_suffix(".breath.png"), source, params, title)
         pictures.append(stem.with_suffix(".breath.png"))
     return report | {"pictures": [str(picture) for picture in pictures]}
+
+
+def _plot_sync(
+    recording: Path, radar: RadarConfig, params: DspParams, out: Path, camera: Path | None,
+    write: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Find the camera's offset and draw the search; refused only when it is drawn."""
+    from capture.errors import CameraError
+    from capture.faces import FaceCropper
+    from capture.file import open_recording
+    from radarid.data import alignment
+    from radarid.dsp import plots
+    from radarid.dsp.spectrogram import process
+    from radarid.dsp.sync_plot import Still, synchronisation
+
+    beside = alignment.camera_beside(recording, camera)
+    slices, axes = process(open_recording(recording, radar), params)
+    found, radar_motion, camera_motion = alignment.align(slices, axes, params, beside)
+    start_s = max(0.0, float(slices.time_s[0]) - found.offset_s)
+    stop_s = min(float(slices.time_s[-1]) - found.offset_s, float(camera_motion.time_s[-1]))
+    pictures = list(alignment.stills_between(beside.camera, start_s, stop_s))
+    faces = FaceCropper().crop([image for _, image in pictures])
+    stills = [Still(time_s, image, tuple(crop.box for crop in crops))
+              for (time_s, image), crops in zip(pictures, faces, strict=True)]
+    path = synchronisation(
+        out / f"{recording.stem}.sync.png", found, radar_motion, camera_motion, stills, slices,
+        axes, params, f"{recording.name} and {beside.path.name}\n{plots.describe(radar)}",
+        beside.known,
+    )
+    if found.refusal is not None:
+        raise CameraError(
+            "nobody can tell when the camera started", where=beside.path, got=found.refusal,
+            remedy="let somebody stop and start again, or jump, in front of both; or give "
+            f"--camera-offset to ingest; {path} shows the search",
+        )
+    report: dict[str, Any] = {
+        "offset_s": round(found.offset_s, 4), "uncertainty_s": round(found.uncertainty_s, 4),
+        "correlation": round(found.correlation, 3),
+        "unrelated_motion_below": round(found.noise_correlation, 3),
+        "next_best_s": round(found.second_s, 3),
+    }  # fmt: skip
+    if beside.known is not None:
+        report |= {"known_offset_s": round(beside.known[0], 4), "known_from": beside.known[1]}
+    if write:
+        written = alignment.write_offset(recording, beside.path, found.offset_s)
+        report["written_to"] = str(written)
+    return report | {"pictures": [str(path)]}
 
 
 def _plot_breathing(path: Path, source: Any, params: DspParams, title: str) -> dict[str, Any]:

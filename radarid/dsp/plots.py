@@ -66,7 +66,7 @@ def range_time(path: Path, slices: Slices, axes: Axes, params: DspParams, title:
     plot.plot(slices.time_s, track, color=_TRACK, linewidth=1.4, label="track")
     plot.legend(loc="upper right", frameon=True, framealpha=0.85, fontsize=8)
     plot.set(xlabel="time / s", ylabel="range / m")
-    return _save(figure, path)
+    return save_picture(figure, path)
 
 
 def spectrogram(path: Path, slices: Slices, axes: Axes, params: DspParams, title: str) -> Path:
@@ -84,6 +84,14 @@ def spectrogram(path: Path, slices: Slices, axes: Axes, params: DspParams, title
         `path`
     """
     figure, plot = _figure(title, height=4.2)
+    draw_spectrogram(figure, plot, slices, axes, params)
+    return save_picture(figure, path)
+
+
+def draw_spectrogram(
+    figure: Figure, plot: Plot, slices: Slices, axes: Axes, params: DspParams
+) -> None:
+    """Draw the spectrogram of a whole recording into a plot of a figure."""
     seconds = np.linspace(slices.time_s[0], slices.time_s[-1], _COLUMNS)
     columns = columns_at(slices, axes, params, seconds)
     level_db = (to_image(columns.power, columns.valid, params) - 1) * params.span_db
@@ -92,7 +100,6 @@ def spectrogram(path: Path, slices: Slices, axes: Axes, params: DspParams, title
     picture = _image(plot, level_db, _ends(seconds), _ends(axes.velocity_mps), limits)
     figure.colorbar(picture, ax=plot, label="power under the peak / dB", pad=0.02)
     plot.set(xlabel="time / s", ylabel="radial velocity / (m/s), positive away")
-    return _save(figure, path)
 
 
 def clips(path: Path, found: Sequence[Clip], params: DspParams, title: str) -> Path:
@@ -139,7 +146,7 @@ def contact_sheet(
         _image(plot, image, (0, 1), (0, 1), (0.0, 1.0))
         plot.set_title(caption, fontsize=6.5, color=_INK)
         plot.set(xticks=[], yticks=[])
-    return _save(figure, path)
+    return save_picture(figure, path)
 
 
 def breathing(
@@ -164,7 +171,7 @@ def breathing(
     plot.plot(time_s, displacement_m * 1e3, color="#1d6996", linewidth=1.3)
     plot.set(xlabel="time / s", ylabel="displacement / mm", xlim=(time_s[0], time_s[-1]))
     plot.grid(alpha=0.25)
-    return _save(figure, path)
+    return save_picture(figure, path)
 
 
 def compare_spectrograms(
@@ -190,7 +197,7 @@ def compare_spectrograms(
         plot.set_title(title, fontsize=9, color=_INK, loc="left")
         plot.set(ylabel="velocity / (m/s)")
     plot.set(xlabel="time / s")
-    return _save(figure, path)
+    return save_picture(figure, path)
 
 
 def _figure(title: str, height: float) -> tuple[Figure, Plot]:
@@ -220,7 +227,7 @@ def _ends(centres: np.ndarray) -> tuple[float, float]:
     return float(centres[0] - half), float(centres[-1] + half)
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_picture(figure: Figure, path: Path) -> Path:
     """Write a palette PNG, of as many colours as fit into `_MAX_BYTES`."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
