@@ -10,10 +10,13 @@ import typer
 from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
 
 if TYPE_CHECKING:
+    from capture.camera import Camera
     from capture.config import RadarConfig
     from radarid.dsp.params import DspParams
+    from radarid.dsp.sync_plot import Still
 
 _STORE_SUFFIXES = (".h5", ".hdf5")
+_STILLS, _LOOKS = 6, 4  # pictures of the camera shown; searched for a face for each of them
 
 
 def plot(
@@ -117,22 +120,18 @@ def _plot_sync(
 ) -> dict[str, Any]:  # fmt: skip
     """Find the camera's offset and draw the search; refused only when it is drawn."""
     from capture.errors import CameraError
-    from capture.faces import FaceCropper
     from capture.file import open_recording
     from radarid.data import alignment
     from radarid.dsp import plots
     from radarid.dsp.spectrogram import process
-    from radarid.dsp.sync_plot import Still, synchronisation
+    from radarid.dsp.sync_plot import synchronisation
 
     beside = alignment.camera_beside(recording, camera)
     slices, axes = process(open_recording(recording, radar), params)
     found, radar_motion, camera_motion = alignment.align(slices, axes, params, beside)
     start_s = max(0.0, float(slices.time_s[0]) - found.offset_s)
     stop_s = min(float(slices.time_s[-1]) - found.offset_s, float(camera_motion.time_s[-1]))
-    pictures = list(alignment.stills_between(beside.camera, start_s, stop_s))
-    faces = FaceCropper().crop([image for _, image in pictures])
-    stills = [Still(time_s, image, tuple(crop.box for crop in crops))
-              for (time_s, image), crops in zip(pictures, faces, strict=True)]
+    stills = _stills(beside.camera, start_s, stop_s)
     path = synchronisation(
         out / f"{recording.stem}.sync.png", found, radar_motion, camera_motion, stills, slices,
         axes, params, f"{recording.name} and {beside.path.name}\n{plots.describe(radar)}",
@@ -156,6 +155,20 @@ def _plot_sync(
         written = alignment.write_offset(recording, beside.path, found.offset_s)
         report["written_to"] = str(written)
     return report | {"pictures": [str(path)]}
+
+
+def _stills(camera: Camera, start_s: float, stop_s: float) -> list[Still]:
+    """Pictures of some of the camera's time, evenly spread, with a face where there is one."""
+    from capture.faces import FaceCropper
+    from radarid.data.alignment import stills_between
+    from radarid.dsp.sync_plot import Still
+
+    pictures = list(stills_between(camera, start_s, stop_s, _LOOKS * _STILLS))
+    faces = FaceCropper().crop([image for _, image in pictures])
+    looks = [Still(time_s, image, tuple(crop.box for crop in crops))
+             for (time_s, image), crops in zip(pictures, faces, strict=True)]
+    return [max(looks[k : k + _LOOKS], key=lambda still: len(still.faces))
+            for k in range(0, len(looks), _LOOKS)]  # fmt: skip
 
 
 def _plot_breathing(path: Path, source: Any, params: DspParams, title: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def align(
 
 
 def stills_between(
-    camera: Camera, start_s: float, stop_s: float, n: int = 6
+    camera: Camera, start_s: float, stop_s: float, n: int
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Yield `n` pictures of a camera, evenly spread over some of its time; all if not more."""
     wanted = list(np.linspace(start_s, stop_s, n + 2)[1:-1])
