@@ -18,6 +18,7 @@ The values are those of the file. The radar itself rounds them to its registers 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,9 @@ __all__ = [
     "SUFFIXES", "find_config", "load_radar_config", "load_radar_configs", "read_claims",
     "read_radar_file", "split_subframe", "write_cfg",
 ]  # fmt: skip
+
+
+log = logging.getLogger(__name__)
 
 
 def _read_toml(path: Path) -> RadarFile:
@@ -132,7 +136,10 @@ def load_radar_configs(path: Path | str) -> tuple[RadarConfig, ...]:
         See `read_radar_file`; no such subframe.
     """
     plain, index = split_subframe(path)
-    configs = read_radar_file(plain).configs
+    file = read_radar_file(plain)
+    for remark in file.remarks:
+        log.info("%s: %s", plain, remark)
+    configs = file.configs
     if index is None:
         return configs
     if index >= len(configs):

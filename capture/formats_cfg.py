@@ -69,7 +69,7 @@ Commands = dict[str, list[Command]]
 def read_cfg(path: Path) -> RadarFile:
     """Read a .cfg file; see `capture.formats.read_radar_file`."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as failure:
         raise ConfigError(f"cannot be read: {failure.strerror}", where=path) from None
     commands = _commands(text)
@@ -159,11 +159,11 @@ def _waveforms(commands: Commands, text: str) -> Waveforms:
 
 
 def _profiles(commands: Commands) -> dict[int, dict[str, Any]]:
-    found = {}
+    found: dict[int, dict[str, Any]] = {}
     for fields in commands.get("profileCfg", []):
         index, start, idle, adc_start, ramp_end, *_ = fields
         _, _, slope, _, n_samples, rate, _, _, gain = fields[5:]
-        found[whole(index, 0, 3, "index of profileCfg")] = {
+        profile = {
             "start_frequency_hz": number(start, GHZ),
             "idle_s": _time(idle, "idle time"),
             "adc_start_s": _time(adc_start, "ADC start"),
@@ -173,6 +173,7 @@ def _profiles(commands: Commands) -> dict[int, dict[str, Any]]:
             "sample_rate_hz": number(rate, KSPS),
             "rx_gain_db": rx_gain_db(whole(gain, 0, 255, "gain of profileCfg")),
         }
+        define(found, [whole(index, 0, 3, "index of profileCfg")], profile, "profile")
     return found
 
 
@@ -196,7 +197,7 @@ def _definitions(commands: Commands) -> dict[int, Definition]:
             },
             tx_mask=whole(tx, 0, 7, "transmit antenna mask of chirpCfg"),
         )
-        define(found, chirp_range(_index(start), _index(end)), definition)
+        define(found, chirp_range(_index(start), _index(end)), definition, "chirp")
     return found
 
 

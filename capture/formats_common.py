@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from capture.config import RadarConfig, Subframe
 from capture.errors import ConfigError
@@ -249,10 +249,11 @@ def _chirp(
     return {"tx_mask": definition.tx_mask, "bpm_mask": inverted, **offsets}
 
 
-def define(
-    found: dict[int, Definition], indices: Iterable[int], definition: Definition
-) -> None:
-    """Add a chirp definition under its indices.
+T = TypeVar("T")
+
+
+def define(found: dict[int, T], indices: Iterable[int], value: T, what: str) -> None:
+    """Add a definition under its indices.
 
     Raises
     ------
@@ -261,8 +262,8 @@ def define(
         file does not tell.
     """
     for index in indices:
-        if found.setdefault(index, definition) != definition:
-            raise ConfigError(f"chirp {index} is defined twice, and differently")
+        if found.setdefault(index, value) != value:
+            raise ConfigError(f"{what} {index} is defined twice, and differently")
 
 
 def used_tx_mask(configs: Iterable[RadarConfig]) -> int:

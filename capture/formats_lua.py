@@ -64,7 +64,7 @@ _REMEDY = "export the waveform from mmWave Studio as <name>.mmwave.json"
 def read_lua(path: Path) -> RadarFile:
     """Read a script of mmWave Studio; see `capture.formats.read_radar_file`."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as failure:
         raise ConfigError(f"cannot be read: {failure.strerror}", where=path) from None
     try:
@@ -89,10 +89,10 @@ def _calls(text: str) -> dict[str, list[Call]]:
 
 def _waveforms(found: dict[str, list[Call]]) -> Waveforms:
     adc = _Arguments(_last(found, "ChanNAdcConfig"))
-    profiles = {}
+    profiles: dict[int, dict[str, Any]] = {}
     for call in found.get("ProfileConfig", []):
         index, profile = _profile(_Arguments(call))
-        profiles[index] = profile
+        define(profiles, [index], profile, "profile")
     section, n_frames = _frame(_Arguments(_last(found, "FrameConfig")))
     tx_mask = sum(adc.flag(k) << k for k in range(3))
     values = _raw_format(found) | {
@@ -228,7 +228,7 @@ def _definitions(found: dict[str, list[Call]]) -> dict[int, Definition]:
             },
             tx_mask=sum(call.flag(7 + k) << k for k in range(3)),
         )
-        define(definitions, _indices(call), definition)
+        define(definitions, _indices(call), definition, "chirp")
     return definitions
 
 

@@ -84,7 +84,9 @@ def _remarks(table: Any) -> Iterator[str]:
 
 def _waveforms(rf: dict[str, Any], raw: dict[str, Any]) -> Waveforms:
     _refuse_unsupported(rf)
-    profiles = {_int(p, "profileId", 0, 3): _profile(p) for p in _each(rf, "rlProfiles")}
+    profiles: dict[int, dict[str, Any]] = {}
+    for profile in _each(rf, "rlProfiles"):
+        define(profiles, [_int(profile, "profileId", 0, 3)], _profile(profile), "profile")
     definitions = _definitions(rf)
     for bpm in _each(rf, "rlBpmChirps") if "rlBpmChirps" in rf else ():
         _invert(definitions, bpm)
@@ -293,7 +295,7 @@ def _definitions(rf: Any) -> dict[int, Definition]:
             },
             tx_mask=_bits(chirp, "txEnable", 7),
         )
-        define(found, _indices(chirp), definition)
+        define(found, _indices(chirp), definition, "chirp")
     return found
 
 

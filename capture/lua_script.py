@@ -40,6 +40,7 @@ _STARTS = (
 )  # fmt: skip
 _BRACKETS = {"(": 1, "{": 1, "[": 1, ")": -1, "}": -1, "]": -1}
 _DEEPEST = 40
+_LOOK_BACK = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +231,22 @@ class _Reader:
             raise ConfigError(
                 "'ar1' is used for something else than a plain call", where=f"line {start.line}"
             )
-        doubtful = self._in_body() or self._is_behind_and_or_or()
-        self._at += 4
         if name.text not in self._wanted:
+            self._at += 4
             self._depth += 1
             return None
-        if doubtful:
+        if self._in_body() or self._is_behind_and_or_or():
             raise ConfigError(
                 f"ar1.{name.text} inside a block or behind a condition: it may not run",
                 where=f"line {start.line}",
                 remedy="export the waveform from mmWave Studio as <name>.mmwave.json",
             )
+        self._at += 4
         return Call(name.text, start.line, tuple(self._arguments(name.text)))
 
     def _is_behind_and_or_or(self) -> bool:
         """Whether this place of an expression is only reached when something else holds."""
-        for place in range(self._at - 1, -1, -1):
+        for place in range(self._at - 1, max(-1, self._at - _LOOK_BACK), -1):
             token, after = self._tokens[place], self._tokens[place + 1]
             if token.kind == "name" and token.text in ("and", "or"):
                 return True
@@ -254,7 +255,7 @@ class _Reader:
             is_value = token.text in (")", "]", "}") or token.kind != "mark"
             if is_value and after.kind in ("name", "number") and after.text not in ("and", "or"):
                 return False
-        return False
+        return self._at >= _LOOK_BACK
 
     def _arguments(self, name: str) -> Iterator[Constant]:
         if self._is(")", 0):

@@ -98,6 +98,8 @@ PROFILE_1 = "profileCfg 1 77.5 103 8 42.5 0 0 30.982 1 128 5209 0 0 30\nchirpCfg
     ("chirpCfg 1 1 0", PROFILE_1.replace("0 0 30\n", "0 0 40\n"), "rx_gain_db: 30.0 != 40.0"),
     ("100 7 40.5", "-100 7 40.5", "idle time of profileCfg is negative"),
     ("-3 1.5 0.5", "-3 -150 0.5", "a chirp lasts no time; got -9.5 us"),
+    ("chirpCfg 0 0", PROFILE_1.partition("\n")[0].replace("Cfg 1", "Cfg 0") + "\nchirpCfg 0 0",
+     "profile 0 is defined twice, and differently"),
     ("chirpCfg 1 1", "chirpCfg 0 1", "chirp 0 is defined twice, and differently"),
     ("1.5 0.5 4", "1.5 0.5 8", "transmit antenna mask of chirpCfg is out of range"),
     ("channelCfg 13 5 0", "channelCfg 13 5 1", "cascading"),
@@ -140,6 +142,13 @@ def test_another_profile_of_the_loop_is_expressed_by_offsets() -> None:
         adc_start_offset_s=1.5e-6,
         ramp_end_offset_s=2e-6,
     )
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "radar.cfg"
+    text = CFG.partition("flushCfg\n")[2]
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_radar_config(path) == parse_cfg(text)
 
 
 def test_sdk1_grammar_means_four_lanes() -> None:

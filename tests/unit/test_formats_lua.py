@@ -156,6 +156,13 @@ if a or b then c() end ar1.X(4)
     ]  # fmt: skip
 
 
+def test_deep_and_long_scripts_take_no_time() -> None:
+    deep = "f(" + "ar1.A(" * 20_000 + ")" * 20_001 + "\nar1.X(1)\n"
+    assert [call.arguments for call in calls(deep, {"X": ()})] == [(Decimal(1),)]
+    with pytest.raises(ConfigError, match="it may not run"):
+        list(calls("y = a and " + "f(" * 300 + "ar1.X(1)" + ")" * 300, {"X": ()}))
+
+
 def test_what_the_file_alone_does_not_tell_is_remarked(tmp_path: Path) -> None:
     path = tmp_path / "setup.lua"
     quiet = LUA.replace("ChanNAdcConfig(1, 1, 0", "ChanNAdcConfig(1, 1, 1")
