@@ -57,9 +57,9 @@ def _bandwidth_needs(config: RadarConfig, claimed: float) -> str:
 
 def _range_needs(config: RadarConfig, claimed: float) -> str:
     bandwidth_hz = C_MPS / (2 * claimed)
-    ramp = "more than the whole ramp sweeps" if bandwidth_hz > config.ramp_bandwidth_hz else "swept"
+    more = ", more than the whole ramp sweeps" if bandwidth_hz > config.ramp_bandwidth_hz else ""
     return (
-        f"{text(bandwidth_hz, 'Hz')} while the ADC samples, {ramp}; "
+        f"{text(bandwidth_hz, 'Hz')} while the ADC samples{more}; "
         f"the samples cover {text(config.sampled_bandwidth_hz, 'Hz')}"
     )
 
@@ -179,13 +179,14 @@ def check_claims(claims: Claims, config: RadarConfig) -> Iterator[Contradiction]
     claims : what is stated
     config : what is sent
     """
+    by = f" by {claims.source}" if claims.source else ""
     for name, claimed in claims.values().items():
         rule = RULES[name]
         derived = rule.right(config)
         if any(agree(claimed, derived * part) for part in (1.0, *rule.also_right)):
             continue
         said = (
-            f"{_label(name)}: {text(claimed, rule.unit)} is claimed, "
+            f"{_label(name)}: {text(claimed, rule.unit)} is claimed{by}, "
             f"{text(derived, rule.unit)} follows from the waveform; the claim needs "
             f"{rule.needs(config, claimed)}"
         )

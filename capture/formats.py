@@ -36,8 +36,8 @@ from capture.schema import from_mapping, read_toml
 from capture.sidecar import Sidecar, read_sidecar
 
 __all__ = [
-    "SUFFIXES", "find_config", "load_radar_config", "load_radar_configs", "read_claims",
-    "read_radar_file", "split_subframe", "write_cfg",
+    "SUFFIXES", "find_config", "load_radar_config", "load_radar_configs",
+    "pick_subframe", "read_claims", "read_radar_file", "split_subframe", "write_cfg",
 ]  # fmt: skip
 
 
@@ -123,6 +123,49 @@ def split_subframe(path: Path | str) -> tuple[Path, int | None]:
     return path.with_name(named[1]), int(named[2])
 
 
+def pick_subframe(path: Path | str) -> tuple[RadarFile, int]:
+    """Read a configuration file and say which of its waveforms is meant.
+
+    Parameters
+    ----------
+    path : see `read_radar_file`; '#k' picks a subframe ('radar.cfg#1')
+
+    Raises
+    ------
+    ConfigError
+        See `read_radar_file`; no such subframe; several of them, and none is named.
+    """
+    plain, index = split_subframe(path)
+    file = read_radar_file(plain)
+    count = len(file.configs)
+    choices = ", ".join(f"{plain.name}#{k}" for k in range(count))
+    if index is None and count > 1:
+        raise ConfigError(
+            "has several subframes", where=plain, got=count, remedy=f"name one: {choices}"
+        )
+    if index is not None and index >= count:
+        raise ConfigError("no such subframe", where=plain, got=f"#{index}", expected=choices)
+    return file, index or 0
+
+
+def load_radar_config(path: Path | str) -> RadarConfig:
+    """Read the one waveform of a configuration file; what is odd about the file is logged.
+
+    Parameters
+    ----------
+    path : see `read_radar_file`; '#k' picks a subframe ('radar.cfg#1')
+
+    Raises
+    ------
+    ConfigError
+        See `pick_subframe`.
+    """
+    file, index = pick_subframe(path)
+    for remark in file.remarks:
+        log.info("%s: %s", file.path, remark)
+    return file.configs[index]
+
+
 def load_radar_configs(path: Path | str) -> tuple[RadarConfig, ...]:
     """Read all waveforms of a configuration file: one, or one a subframe.
 
@@ -136,40 +179,9 @@ def load_radar_configs(path: Path | str) -> tuple[RadarConfig, ...]:
         See `read_radar_file`; no such subframe.
     """
     plain, index = split_subframe(path)
-    file = read_radar_file(plain)
-    for remark in file.remarks:
-        log.info("%s: %s", plain, remark)
-    configs = file.configs
     if index is None:
-        return configs
-    if index >= len(configs):
-        choices = ", ".join(f"{plain.name}#{k}" for k in range(len(configs)))
-        raise ConfigError("no such subframe", where=plain, got=f"#{index}", expected=choices)
-    return (configs[index],)
-
-
-def load_radar_config(path: Path | str) -> RadarConfig:
-    """Read the one waveform of a configuration file.
-
-    Parameters
-    ----------
-    path : see `read_radar_file`; '#k' picks a subframe ('radar.cfg#1')
-
-    Raises
-    ------
-    ConfigError
-        See `read_radar_file`; several subframes, and none is named.
-    """
-    configs = load_radar_configs(path)
-    if len(configs) > 1:
-        name = Path(path).name
-        raise ConfigError(
-            "has several subframes",
-            where=path,
-            got=len(configs),
-            remedy=f"name one: {', '.join(f'{name}#{k}' for k in range(len(configs)))}",
-        )
-    return configs[0]
+        return read_radar_file(plain).configs
+    return (load_radar_config(path),)
 
 
 def read_claims(path: Path | str) -> Claims:
@@ -178,12 +190,10 @@ def read_claims(path: Path | str) -> Claims:
     Raises
     ------
     ConfigError
-        See `load_radar_config`.
+        See `pick_subframe`.
     """
-    plain, index = split_subframe(path)
-    claims = read_radar_file(plain).claims
-    load_radar_config(path)
-    return claims[index or 0]
+    file, index = pick_subframe(path)
+    return file.claims[index]
 
 
 def _unknown_kind(path: Path) -> ConfigError:

@@ -296,6 +296,8 @@ def _adc_buffer(commands: Commands, subframe: int, adc_format: str) -> tuple[int
     Only the four-lane xWR14xx interleaves its antennas.
     """
     fields = _last(commands, "adcbufCfg")
+    if any(len(each) != len(fields) for each in commands["adcbufCfg"]):
+        raise ConfigError("adcbufCfg in the grammar of SDK 1 and in that of later ones")
     if len(fields) == 5:
         found = _of_subframe(commands, "adcbufCfg", subframe)
         if found is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError
-from capture.formats import load_radar_config, read_claims
+from capture.formats import pick_subframe
 from capture.formats_cfg_write import write_cfg
 from capture.schema import differing_keys, from_mapping, to_mapping, write_tables
 
@@ -28,7 +28,8 @@ def write_radar_config(path: Path | str, out: Path) -> list[str]:
     ConfigError
         Unreadable, another suffix, or something that the format cannot carry; the keys are named.
     """
-    config, claims = load_radar_config(path), read_claims(path)
+    file, index = pick_subframe(path)
+    config, claims = file.configs[index], file.claims[index]
     if out.suffix == ".cfg":
         write_cfg(out, config)
         return ["claims are left out, a .cfg has no place for them"] if claims.values() else []

@@ -33,18 +33,19 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Print a configuration, all that follows from it, and every contradiction in it."""
-    from capture.formats import load_radar_config, read_radar_file, split_subframe
+    from capture.formats import pick_subframe, read_radar_file, split_subframe
     from capture.formats_dca1000 import read_dca1000
     from capture.radar_report import report
     from radarid.config import find
 
     path = find("radar", config)
-    plain, index = split_subframe(path)
-    file = read_radar_file(plain)
-    if index is not None:
-        load_radar_config(path)
     board = None if dca is None else read_dca1000(dca)
-    picked = range(len(file.configs)) if index is None else [index]
+    if split_subframe(path)[1] is None:
+        file = read_radar_file(path)
+        picked = list(range(len(file.configs)))
+    else:
+        file, index = pick_subframe(path)
+        picked = [index]
     reports = [report(file, k, board) for k in picked]
     if as_json:
         tables = [_as_table(each) for each in reports]
@@ -97,12 +98,9 @@ def convert(
 
     Claims of the file are kept in a .toml; a .cfg has no place for them.
     """
-    from capture.formats import load_radar_config
     from capture.formats_convert import write_radar_config
     from radarid.config import find
 
-    path = find("radar", config)
-    load_radar_config(path)
-    for remark in write_radar_config(path, out):
+    for remark in write_radar_config(find("radar", config), out):
         typer.echo(f"note: {remark}", err=True)
     typer.echo(str(out))

@@ -106,6 +106,7 @@ PROFILE_1 = "profileCfg 1 77.5 103 8 42.5 0 0 30.982 1 128 5209 0 0 30\nchirpCfg
     ("channelCfg 13 5 0\n", "", "no channelCfg command"),
     ("adcbufCfg -1 0 1 1 1\n", "", "no adcbufCfg command"),
     ("adcbufCfg -1 0 1 1 1\n", "adcbufCfg 1 0 1 1 1\n", "no adcbufCfg command for subframe 0"),
+    ("adcbufCfg -1 0", "adcbufCfg 0 1 1 1\nadcbufCfg -1 0", "grammar of SDK 1 and in that"),
     ("adcbufCfg -1 0", "adcbufCfg -1 1", "disagree about complex and real"),
     ("adcbufCfg -1 0 1 1", "adcbufCfg -1 0 1 0", "interleaved on xWR14xx only"),
     ("adcCfg 2 1", "adcCfg 3 1", "bits of adcCfg is out of range; got 3"),

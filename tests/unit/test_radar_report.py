@@ -108,10 +108,10 @@ def run(*arguments: str) -> str:
 def test_show_explains_the_papers_contradictions() -> None:
     for name, bandwidth in (("paper", "768.8 MHz"), ("paper-printed", "690.7 MHz")):
         shown = run("show", name)
-        assert f"900.9 MHz is claimed, {bandwidth} follows from the waveform" in shown
+        assert f"900.9 MHz is claimed by the paper's table, {bandwidth} follows from" in shown
         assert "3.747 GHz while the ADC samples, more than the whole ramp sweeps" in shown
         assert "with the whole frame period as T" in shown
-        assert "200 Hz is claimed, 30.3 Hz follows from the waveform" in shown
+        assert "200 Hz is claimed by the paper's table, 30.3 Hz follows from" in shown
         assert "15.015006 MHz/us (311 steps" in shown
     assert "no contradictions found" in run("show", "demo")
 
