@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from pathlib import Path
 
 import h5py
@@ -28,6 +29,7 @@ from radarid.learn import face_storage
 from radarid.learn.config import FaceUse, TrainConfig
 from radarid.learn.face_bank import build_bank, embed_faces
 from radarid.learn.face_storage import stored_bank, variation_recipe
+from radarid.learn.teacher import Teacher
 from radarid.learn.training_data import load_training_data
 
 USE = FaceUse(n_augmentations=2)
@@ -270,3 +272,19 @@ def test_the_bank_of_crops_is_unchanged_by_names(tmp_path: Path) -> None:
     assert np.array_equal(bank[:, 0], named[0][:, 0])
     assert not np.array_equal(named[0][:, 1], named[1][:, 1])
     assert np.array_equal(named[0], embed_faces(crops, ToyTeacher(), USE, 0, "a"))
+
+
+def test_the_real_teacher_can_be_sent_to_another_process() -> None:
+    try:
+        teacher = Teacher()
+    except TrainError:
+        pytest.skip("needs the teacher's weights")
+    embedder = pickle.loads(pickle.dumps(face_storage.TeacherEmbedder.find(USE)))
+    crops = np.stack([face_image(k, np.random.default_rng(k)) for k in range(2)])
+    found = embedder(crops, "walk")
+    assert embedder.content.teacher == teacher.fingerprint
+    assert found.shape == (2, *embedder.content.shape) == (2, 3, 512)
+    assert np.allclose(found[:, 0], teacher.embed(crops), atol=1e-6)
+    changed = dataclasses.replace(embedder, fingerprint="0" * 16)
+    with pytest.raises(TrainError, match="changed during ingest"):
+        changed(crops, "walk")
