@@ -26,7 +26,7 @@ TWINS = {"IIQQ": "QQII", "IQIQ": "QIQI", "four-lane": "four-lane-QI"}
 """Readings that differ in the order of I and Q only."""
 TWINS |= {second: first for first, second in TWINS.items()}
 _BLOCK, _N_WORDS = 64, 1 << 18
-_MIN_PERIODS, _MOVING_LIMIT = 16, 0.05
+_MIN_PERIODS, _MOVING_LIMIT, _COHERENT = 16, 0.05, 0.2
 _LAGS = range(0, 9)
 
 
@@ -120,10 +120,11 @@ def _moving(words: np.ndarray, period_words: int) -> np.ndarray:
 def _claims_broken(words: np.ndarray, limit: float) -> dict[str, float]:
     """How far each layout breaks its claim, with what a simpler one explains held against it."""
     broken = {name: _broken(words, name) for name in LAYOUTS}
-    simplest = min(value for name, value in broken.items() if name != "four-lane-real")
+    simple = min((value, name) for name, value in broken.items() if name != "four-lane-real")
     # Any series repeats its pattern every four words; a reading that claims more and nearly
-    # holds is no coincidence.
-    broken["four-lane-real"] += limit * (simplest < limit) + limit * (simplest < 3 * limit)
+    # holds is no coincidence, unless there is little but noise, which holds every claim.
+    if _coherence(words, simple[1]) > _COHERENT:
+        broken["four-lane-real"] += limit * (simple[0] < limit) + limit * (simple[0] < 3 * limit)
     silent = (words[: len(words) // 4 * 4].reshape(-1, 4) == 0).all(axis=0)
     if silent.any() and not silent.all():
         for name in broken:
@@ -162,6 +163,16 @@ def _broken(words: np.ndarray, name: str) -> float:
     return max(signs) / power
 
 
+def _coherence(words: np.ndarray, name: str) -> float:
+    """How much of the power goes on from sample to sample, 0 (noise) to 1 (tones)."""
+    samples = _blocks(words, name, _BLOCK)
+    power = float(np.mean(np.abs(samples) ** 2)) if samples.size else 0.0
+    if not power:
+        return 0.0
+    lags = [samples[..., :-lag].conj() * samples[..., lag:] for lag in range(1, 5)]
+    return max(float(np.abs(products.mean(axis=(0, 2))).mean()) for products in lags) / power
+
+
 def _pseudo_covariance(samples: np.ndarray, lag: int) -> float:
     """|mean z(n) z(n + lag)| over everything."""
     products = samples[..., : _BLOCK - lag] * samples[..., lag:]
@@ -188,6 +199,6 @@ def _implied_db(words: np.ndarray, name: str, row_words: int | None) -> float | 
     config = one_antenna(name, _BLOCK)
     n_samples = _BLOCK
     if row_words:
-        n_samples = row_words * _BLOCK // config.words_per_chirp
+        n_samples = max(2, row_words * _BLOCK // config.words_per_chirp // 2 * 2)
     samples = _blocks(words, name, n_samples)
     return Signs.of(samples).implied_db if len(samples) else None

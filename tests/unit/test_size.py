@@ -65,7 +65,14 @@ def test_single_mutations_are_found_and_never_wrongly_certain(part: int) -> None
         truth = true_radar(rng)
         n_frames = truth.n_frames or 7
         field, claimed = mutated(truth, n_frames, rng)
-        words = point_targets(truth, n_frames, part * 1000 + number, float(rng.choice([0, 10, 20])))
+        words = point_targets(
+            truth,
+            n_frames,
+            part * 1000 + number,
+            snr_db=float(rng.choice([-10, 0, 10, 20])),
+            n_still=int(rng.integers(1, 6)),
+            n_moving=int(rng.integers(0, 3)),
+        )
         verdict = explain_size(words.nbytes, claimed, words.ravel())
         found[field in verdict.fields] += 1
         first[verdict.fields[:1] == (field,)] += 1
@@ -76,7 +83,7 @@ def test_single_mutations_are_found_and_never_wrongly_certain(part: int) -> None
     assert not wrong
     assert found[True] >= 0.95 * 104
     # Naming every field each time would find all of them; that is not what is meant.
-    assert first[True] >= 0.7 * 104
+    assert first[True] >= 0.65 * 104
 
 
 @pytest.mark.parametrize("seed", range(20))
