@@ -10,6 +10,9 @@ import numpy as np
 from capture.errors import ConfigError
 from capture.schema import config_class, differing_keys, fingerprint
 
+ADC_BUFFER_BYTES = 32 * 1024
+"""What an xWR16/18/68 holds of a chirp, or of several, before it is sent."""
+
 C_MPS = 299_792_458.0
 """Speed of light in vacuum, m/s."""
 
@@ -86,6 +89,8 @@ class RadarConfig:
         with enableHeader 1)
     hsi_alignment_bytes : what header, padding and samples are a multiple of: 16 in the SDK's
         demos, 256 in firmware that aligns for the data card
+    chirps_per_block : chirps that the ADC buffer holds before it is sent, one antenna after the
+        other (adcbufCfg, chirp threshold, two lanes); 0: the firmware's choice (`block_chirps`)
     subframe : which part of an advanced frame this waveform is; None for plain frames
     """
 
@@ -110,6 +115,7 @@ class RadarConfig:
     lvds_lane_rate_bps: float = 600e6
     hsi_header: bool = False
     hsi_alignment_bytes: Literal[16, 256] = 16
+    chirps_per_block: int = 1
     subframe: Subframe | None = None
 
     def __post_init__(self) -> None:
@@ -131,6 +137,12 @@ class RadarConfig:
         shortest_s = min(self.chirp_s(chirp) for chirp in self.chirps)
         if shortest_s <= 0:
             raise ConfigError("a chirp lasts no time", got=f"{shortest_s * 1e6:.4g} us")
+        if not 0 <= self.chirps_per_block <= 8 or self.n_chirps % (self.chirps_per_block or 1):
+            raise ConfigError(
+                "'chirps_per_block' must divide the chirps of a frame",
+                got=f"{self.chirps_per_block} of {self.n_chirps}",
+                expected="0 to 8, 0 for the firmware's own choice",
+            )
         if self.active_s > self.frame_period_s * (1 + 1e-9):
             raise ConfigError(
                 "the chirps do not fit into the frame period",
@@ -284,6 +296,21 @@ class RadarConfig:
         return self.n_stored_rx * self.n_samples * (2 if self.is_complex else 1)
 
     @property
+    def block_chirps(self) -> int:
+        """Chirps that are stored together, antenna by antenna *(derived)*; 1: one by one.
+
+        What firmware takes for a chirp threshold of 0 is inferred: as many, up to 8, as fill the
+        buffer of 32 KB and make up the frame (so in a real AWR1642 capture).
+        """
+        if self.n_lanes == 4 or self.hsi_header:
+            return 1
+        fitting = (
+            k for k in range(8, 0, -1)
+            if self.n_chirps % k == 0 and 2 * k * self.words_per_chirp <= ADC_BUFFER_BYTES
+        )  # fmt: skip
+        return self.chirps_per_block or next(fitting, 1)
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of the samples of one frame *(derived)*."""
         return 2 * self.words_per_chirp * self.n_chirps
@@ -320,7 +347,7 @@ class RadarConfig:
 
 RAW_FORMAT_KEYS = frozenset({
     "n_frames", "adc_bits", "iq_order", "n_lanes", "lvds_lane_rate_bps", "hsi_header",
-    "hsi_alignment_bytes", "subframe",
+    "hsi_alignment_bytes", "chirps_per_block", "subframe",
 })  # fmt: skip
 """Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
 

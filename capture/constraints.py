@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from capture.config import RadarConfig
+from capture.config import ADC_BUFFER_BYTES, RadarConfig
 
 Outcome = Literal["pass", "fail", "not applicable"]
 
@@ -29,8 +29,6 @@ DEFAULT_DELAY_US = 25.0
 """Packet delay of the DCA1000 as its programs set it."""
 
 _PAYLOAD_BITS, _WIRE_BITS, _WIRE_BPS = 1456 * 8, 1508 * 8, 1e9
-
-ADC_BUFFER_BYTES = 32 * 1024
 
 MIN_IDLE_S = ((1e9, 2e-6), (2e9, 3.5e-6), (3e9, 5e-6), (float("inf"), 7e-6))
 """(bandwidth below which, shortest idle time); TI SWRA553A."""

@@ -277,7 +277,7 @@ def _section(
     adc_format: str,
     profile: int | None = None,
 ) -> Section:
-    swap, n_lanes = _adc_buffer(commands, index, adc_format)
+    swap, n_lanes, threshold = _adc_buffer(commands, index, adc_format)
     header, streamed = _streaming(commands, index)
     return Section(
         chirps=chirps,
@@ -285,13 +285,16 @@ def _section(
         period_s=number(period, MS),
         profile=profile,
         streamed=streamed is not False,
-        values={"iq_order": IQ_ORDERS[swap], "n_lanes": n_lanes, "hsi_header": header},
+        values={
+            "iq_order": IQ_ORDERS[swap], "n_lanes": n_lanes, "hsi_header": header,
+            "chirps_per_block": threshold,
+        },
         inverted=dict(_inverted(commands, index, chirps)),
     )
 
 
-def _adc_buffer(commands: Commands, subframe: int, adc_format: str) -> tuple[int, int]:
-    """(Q first, LVDS lanes) of adcbufCfg; SDK 1 has no subframe field.
+def _adc_buffer(commands: Commands, subframe: int, adc_format: str) -> tuple[int, int, int]:
+    """(Q first, LVDS lanes, chirp threshold) of adcbufCfg; SDK 1 has no subframe field.
 
     Only the four-lane xWR14xx interleaves its antennas.
     """
@@ -304,13 +307,13 @@ def _adc_buffer(commands: Commands, subframe: int, adc_format: str) -> tuple[int
             raise ConfigError(f"no adcbufCfg command for subframe {subframe}", remedy="add it")
         fields = found[1:]
     real, swap, separate = (whole(field, 0, 1, "field of adcbufCfg") for field in fields[:3])
-    whole(fields[3], 0, 8, "chirp threshold of adcbufCfg")
+    threshold = whole(fields[3], 0, 8, "chirp threshold of adcbufCfg")
     if bool(real) != (adc_format == "real"):
         raise ConfigError(
             "adcCfg and adcbufCfg disagree about complex and real samples",
             got=f"adcCfg: {adc_format}, adcbufCfg: {'real' if real else 'complex'}",
         )
-    return swap, 2 if separate else 4
+    return swap, 2 if separate else 4, threshold
 
 
 def _streaming(commands: Commands, subframe: int) -> tuple[bool, bool | None]:

@@ -88,7 +88,7 @@ def format_cfg(config: RadarConfig) -> str:
         f"channelCfg {config.rx_mask} {used_tx_mask([config])} 0",
         f"adcCfg {bits} {adc_format}",
         f"adcbufCfg -1 {int(not config.is_complex)} {int(config.iq_order == 'QI')} "
-        f"{int(config.n_lanes == 2)} 1",
+        f"{int(config.n_lanes == 2)} {config.chirps_per_block}",
         *(_profile(config, k, ramp_end) for k, ramp_end in enumerate(ramps.values())),
         *(_chirp(k, chirp, list(ramps)) for k, chirp in enumerate(config.chirps)),
         *_bpm(config),

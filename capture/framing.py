@@ -53,15 +53,18 @@ def chirp_words(stored: np.ndarray, config: RadarConfig) -> np.ndarray:
 
     Returns
     -------
-    int16 array, shape (n_chirps, words_per_chirp), a view; the padding of an HSI header lies
-    between the header and the samples
+    int16 array, shape (n_chirps, words_per_chirp), a view unless the firmware sent several chirps
+    together; the padding of an HSI header lies between the header and the samples
     """
     chirps = stored_chirps(stored, config)
+    if config.block_chirps > 1:
+        rows = chirps.reshape(-1, config.n_rx, config.block_chirps, chirps.shape[1] // config.n_rx)
+        return rows.swapaxes(1, 2).reshape(chirps.shape)
     return chirps[:, chirps.shape[1] - config.words_per_chirp :]
 
 
 def stored_words(words: np.ndarray, config: RadarConfig, order: str = "two lanes") -> np.ndarray:
-    """Put HSI headers before the chirps of a frame: what the lanes carry.
+    """Put HSI headers before the chirps of a frame, or chirps into blocks: what the lanes carry.
 
     Parameters
     ----------
@@ -83,6 +86,10 @@ def stored_words(words: np.ndarray, config: RadarConfig, order: str = "two lanes
             "one subframe alone makes no frame",
             got=f"subframe {config.subframe.index} of {config.subframe.n_subframes}",
         )
+    if config.block_chirps > 1:
+        n_row_words = config.words_per_chirp // config.n_rx
+        rows = words.reshape(-1, config.block_chirps, config.n_rx, n_row_words)
+        return rows.swapaxes(1, 2).reshape(-1)
     if not config.hsi_header:
         return words.reshape(-1)
     header = np.tile(compose(config, order), (len(words), 1))
@@ -101,13 +108,15 @@ def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.nda
     -------
     bool array, shape (n_chirps,); False where any byte of the chirp or its header was lost
     """
-    valid = np.ones(config.n_chirps, np.bool_)
-    first, stride = _first_chirp_byte(config), config.stored_chirp_bytes
+    # In a block every chirp has a row for each antenna; otherwise a chirp is one row.
+    n_rows = config.n_rx if config.block_chirps > 1 else 1
+    gone = np.zeros(config.n_chirps * n_rows, np.bool_)
+    first, stride = _first_chirp_byte(config), config.stored_chirp_bytes // n_rows
     for start, stop in lost:
         if start < stop:
             begin, end = (start - first) // stride, -((first - stop) // stride)
-            valid[max(begin, 0) : max(end, 0)] = False
-    return valid
+            gone[max(begin, 0) : max(end, 0)] = True
+    return ~gone.reshape(-1, n_rows, config.block_chirps).any(axis=1).reshape(-1)
 
 
 def adc_frame(

@@ -308,10 +308,10 @@ def _judge_with(
         )  # fmt: skip
     if verdict.contradicted or verdict.changes:
         found.warnings.append(str(verdict))
-    if verdict.blocks_of:
+    if verdict.blocks_of and verdict.blocks_of != config.block_chirps:
         found.warnings.append(
             f"chirps lie together in blocks of {verdict.blocks_of}, antenna by antenna (adcbufCfg "
-            "with a chirp threshold); read one by one, antennas and chirps get mixed up"
+            "with a chirp threshold); set chirps_per_block, or antennas and chirps get mixed up"
         )
     recording = open_recording(found.files, config)
     found.layout = recording.info.layout

@@ -142,8 +142,12 @@ def test_real_captures() -> None:
 @needs_data
 def test_chirps_in_blocks_are_named() -> None:
     folder = SHARED / "awr1642_frame"
-    found = inspect_recording(folder / "adc_data.bin", load_radar_config(folder / "awr1642.cfg"))
-    assert (found.layout, found.n_frames, found.refused) == ("IIQQ", 1, None)
+    config = load_radar_config(folder / "awr1642.cfg")
+    right = inspect_recording(folder / "adc_data.bin", config)
+    assert (right.layout, right.n_frames, right.refused) == ("IIQQ", 1, None)
+    assert not right.warnings
+    one_by_one = dataclasses.replace(config, chirps_per_block=1)
+    found = inspect_recording(folder / "adc_data.bin", one_by_one)
     # The ADC buffer of 32 KiB holds 8 chirps of 4 RX x 256 samples x 4 B, antenna by antenna.
     assert "blocks of 8, antenna by antenna" in found.warnings[0]
     # Rows of 256 samples, by plain numpy: 0, 2, 4, 6 are antenna 0 under TX 0, row 8 antenna 1.
