@@ -8,7 +8,6 @@ overwritten before it was read.
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 import sys
@@ -25,6 +24,7 @@ import numpy as np
 from capture.errors import LinkError
 from capture.packets import PacketBatch
 from capture.recvmmsg import WAIT_S, prepare_slots, source_number
+from capture.sockets import open_udp
 
 _SO_RCVBUFFORCE, _SO_MEMINFO = 33, 55  # asm-generic/socket.h
 _MEMINFO_DROPS, _N_MEMINFO = 8, 9
@@ -99,7 +99,7 @@ class UdpReceiver:
         plain: bool = False,
     ) -> None:
         self._source = None if source_host is None else source_number(source_host, 0) >> 16
-        self._socket = _bound_socket(host, port)
+        self._socket = open_udp(host, port)
         self.port: int = self._socket.getsockname()[1]
         try:
             granted, self._remedy = ask_for_buffer(self._socket, buffer_bytes)
@@ -218,26 +218,6 @@ class UdpReceiver:
         except OSError as failure:
             self._failure = failure
             self._arrived.set()
-
-
-def _bound_socket(host: str, port: int) -> socket.socket:
-    """A UDP socket bound to an address, or an error that says why there is none."""
-    receiving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        receiving.bind((host, port))
-    except OSError as failure:
-        receiving.close()
-        remedy = None
-        if failure.errno == errno.EADDRINUSE:
-            remedy = "stop the other program that receives on this port (ss -lunp names it)"
-        elif failure.errno == errno.EADDRNOTAVAIL:
-            remedy = f"give the interface to the DCA1000 the address {host} (ip address add ...)"
-        elif failure.errno == errno.EACCES:
-            remedy = "take a port above 1023"
-        raise LinkError(
-            f"cannot receive: {failure.strerror}", where=f"{host}:{port}", remedy=remedy
-        ) from None
-    return receiving
 
 
 def ask_for_buffer(receiving: socket.socket, asked_bytes: int) -> tuple[int, str | None]:

@@ -225,10 +225,10 @@ def test_what_came_before_the_stop_can_still_be_read() -> None:
 
 
 def test_busy_port_and_missing_address_are_explained() -> None:
-    with UdpReceiver(HOST, 0) as receiver, pytest.raises(LinkError, match="cannot receive") as busy:
+    with UdpReceiver(HOST, 0) as receiver, pytest.raises(LinkError, match="busy") as busy:
         UdpReceiver(HOST, receiver.port)
     assert busy.value.where == f"{HOST}:{receiver.port}"
-    assert "other program" in str(busy.value.remedy)
+    assert "another capture program" in str(busy.value.remedy)
     with pytest.raises(LinkError, match="192.0.2.1:4098") as missing:  # TEST-NET-1, never ours
         UdpReceiver("192.0.2.1", 4098)
     assert "192.0.2.1" in str(missing.value.remedy)
