@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from capture.file import open_recording
-from capture.formats import find_config, load_radar_config
+from capture.file.recording import open_recording
+from capture.formats.load import find_config, load_radar_config
 from capture.simulate.truth import Truth, read_truth
 from radarid.dsp import plots
 from radarid.dsp.clips import columns_at

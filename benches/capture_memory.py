@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from capture.config import RadarConfig
-from capture.file import open_recording
+from capture.file.recording import open_recording
 
 PART_BYTES, PAYLOAD_BYTES, RECORD_BYTES = 1_073_741_760, 1456, 1470
 

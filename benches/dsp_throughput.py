@@ -72,7 +72,7 @@ class Job:
 
     def slices(self) -> tuple[Slices, Axes]:
         """Slices as radarid makes them."""
-        from capture.file import open_recording
+        from capture.file.recording import open_recording
         from radarid.dsp.spectrogram import process
 
         return process(open_recording(self.path, self.radar), self.params)

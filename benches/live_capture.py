@@ -2,10 +2,10 @@
 
     python benches/live_capture.py [--quick] [--seconds 3] [--json out.json]
 
-A sender process plays a DCA1000 with the paper's frames (942 080 bytes); each receiver is a process
-of its own: radarid (`capture.live.LiveSource`), radarid without recvmmsg, and the `xwr` package.
-Every packet carries its number, so that what is counted is what the consumer got in its frames,
-not what a receiver says about itself. A stalled consumer computes in Python (it holds the
+A sender process plays a DCA1000 with the paper's frames (942 080 bytes); each receiver is a
+process of its own: radarid (`capture.udp.LiveSource`), radarid without recvmmsg, and the `xwr`
+package. Every packet carries its number, so that what is counted is what the consumer got in its
+frames, not what a receiver says about itself. A stalled consumer computes in Python (it holds the
 interpreter lock), every four stalls' time.
 
 Buffers: `default` is a socket that asks for nothing (net.core.rmem_default), `tuned` one that asks
@@ -48,9 +48,9 @@ from live_stream import (
     sysctl,
 )
 
-from capture.link import LinkParams
-from capture.live import LiveSource
-from capture.packets import PAYLOAD_BYTES
+from capture.dca1000.link import LinkParams
+from capture.dca1000.packets import PAYLOAD_BYTES
+from capture.udp.live import LiveSource
 
 PATIENCE_S = 5.0
 Received = tuple[int, np.ndarray, tuple[tuple[int, int], ...] | None]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from capture.config import RadarConfig
-from capture.packets import HEADER_BYTES, PAYLOAD_BYTES
-from capture.sendmmsg import PacketSender
-from capture.sockets import open_udp
+from capture.dca1000.packets import HEADER_BYTES, PAYLOAD_BYTES
+from capture.udp.sendmmsg import PacketSender
+from capture.udp.sockets import open_udp
 
 HOST, BOARD = "127.0.0.30", "127.0.0.31"
 RADAR = RadarConfig()

@@ -2,9 +2,14 @@
 
 Nothing in here imports `radarid`. The data flow is the folder listing:
 
-* `config`, `formats`: every configuration file TI's tools write -> one `RadarConfig` (SI units);
-* `constraints`, `claims`, `radar_report`: named waveform rules, what files claim, what is wrong;
-* `stream`, `layouts`, `inspect`, `file`: .bin bytes <-> int16 lanes <-> `AdcFrame`;
+* `config`, `constraints`: one `RadarConfig` (SI units), and the rules that a waveform must keep;
+* `formats`: every configuration file of TI's tools, what it claims, and what follows from it;
+* `layouts`, `mimo`: int16 words <-> complex samples, chirps <-> transmit antennas;
+* `file`: .bin files of every kind -> `AdcFrame` (`types`), with everything lost marked;
+* `inspect`: what is this .bin, and why;
+* `dca1000`: the board's packets -> frames, its commands, the radar's command line, clocks;
+* `udp`: the live stream, received, assembled, queued and recorded;
+* `emulator`: the board on loopback, with faults on demand;
 * `simulate`: people walking in front of the radar, as real .bin files with the truth beside them;
-* `camera`, `faces`: camera streams -> MTCNN face crops.
+* `camera`: pictures with their times, MTCNN face crops, the offset between camera and radar.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from capture.errors import ConfigError
-from capture.formats import split_subframe
+from capture.formats.load import split_subframe
 from capture.schema import from_mapping, read_toml
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 
 from capture.config import RadarConfig
-from capture.link import LinkParams
+from capture.dca1000.link import LinkParams
 
 RADAR = RadarConfig(n_samples=100, rx_mask=0b0011, n_loops=10, frame_period_s=2e-3)
 """800 bytes a chirp, 8000 a frame: no multiple of a packet's 1456."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from capture.packets import PAYLOAD_BYTES, compose
-from capture.udp import UdpReceiver
+from capture.dca1000.packets import PAYLOAD_BYTES, compose
+from capture.udp.receiver import UdpReceiver
 
 BOARD = "127.0.0.2"
 

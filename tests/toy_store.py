@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from capture.camera.faces import FaceCrop
 from capture.config import RadarConfig
-from capture.faces import FaceCrop
 from radarid.data.store import GaitStore
 from radarid.data.tables import RecordingEntry
 from radarid.dsp.clips import Clip

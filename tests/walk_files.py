@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 
 from capture.config import C_MPS, RadarConfig
-from capture.file import RecordingWriter
+from capture.file.recording import RecordingWriter
+from capture.file.sidecar import Sidecar, write_sidecar
 from capture.layouts import default_layout, encode
 from capture.schema import write_toml
-from capture.sidecar import Sidecar, write_sidecar
 from radarid.data.manifest import FactFinder
 from radarid.data.sources import RawFiles, raw_files
 from radarid.dsp.params import DspParams

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from capture import seeding
-from capture.camera import image_files, natural_key, read_image, resize_image, write_video
+from capture.camera.reader import image_files, natural_key, read_image, resize_image, write_video
 from capture.errors import SimulationError
 from capture.simulate.face_renderer import render_face
 from capture.simulate.face_traits import draw_traits, draw_view

@@ -18,8 +18,8 @@ from pydantic import Field
 
 from capture import seeding
 from capture.config import RadarConfig
+from capture.file.sidecar import Sidecar
 from capture.schema import config_class, to_mapping
-from capture.sidecar import Sidecar
 from capture.simulate.mocap import MocapWalk, list_walks
 from capture.simulate.motion import BodyMotion
 from capture.simulate.parametric import WalkerTraits, draw_traits, walk

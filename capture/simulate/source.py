@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError, SimulationError
-from capture.file import RecordingWriter
-from capture.formats import load_radar_config, write_cfg
+from capture.file.recording import RecordingWriter
+from capture.file.sidecar import Sidecar, write_sidecar
+from capture.formats.load import load_radar_config, write_cfg
 from capture.layouts import default_layout, encode
 from capture.schema import differing_keys, write_toml
-from capture.sidecar import Sidecar, write_sidecar
 from capture.simulate.motion import BodyMotion, stride_hz
 from capture.simulate.scatterers import Scatterers, body_scatterers
 from capture.simulate.scene import Scene, clutter, place

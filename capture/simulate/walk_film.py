@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from capture import seeding
-from capture.camera import resize_image, write_video
+from capture.camera.reader import resize_image, write_video
 from capture.simulate.face_renderer import render_face
 from capture.simulate.face_traits import draw_traits, draw_view
 from capture.simulate.motion import BodyMotion, Floats

@@ -39,7 +39,7 @@ def doctor(
     board is asked by UDP command, never by ping. Exit code 1 when something fails.
     """
     from capture.config import RadarConfig
-    from capture.formats import load_radar_config
+    from capture.formats.load import load_radar_config
     from radarid.config import find
     from radarid.live.doctor import Asked, Case, examine
     from radarid.live.environment import this_machine

@@ -12,7 +12,7 @@ from radarid.cli.output import JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
     from capture.config import RadarConfig
-    from capture.emulator import Emulator
+    from capture.emulator.board import Emulator
 
 _GRACE_S = 10.0  # so that whoever started the recording can stop it after its end
 
@@ -54,9 +54,9 @@ def emulate(
 
     Ends with the recording, or with Ctrl-C, and then says what was sent and what was left out.
     """
-    from capture.emulator import Emulator
-    from capture.faults import FaultParams
-    from capture.link import LinkParams
+    from capture.dca1000.link import LinkParams
+    from capture.emulator.board import Emulator
+    from capture.emulator.faults import FaultParams
     from radarid.progress import log
 
     link = LinkParams(
@@ -85,7 +85,7 @@ def emulate(
 
 
 def _radar_of(recording: Path, name: str | None) -> RadarConfig:
-    from capture.formats import find_config, load_radar_config
+    from capture.formats.load import find_config, load_radar_config
     from radarid.config import find
 
     return load_radar_config(find("radar", name) if name else find_config(recording))
@@ -105,7 +105,7 @@ def _wait(board: Emulator) -> bool:
 
 
 def _say_what_it_does(board: Emulator, speed: float) -> None:
-    from capture.packets import PAYLOAD_BYTES
+    from capture.dca1000.packets import PAYLOAD_BYTES
     from radarid.progress import log
 
     link, rate_bps = board.link, speed * board.config.data_rate_bps

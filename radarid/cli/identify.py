@@ -30,8 +30,8 @@ def identify(
     walker, or with too much of it lost, is "not enough signal". Exit code 1 when a file failed.
     """
     from capture.errors import ExplainedError
-    from capture.file import open_recording
-    from capture.formats import find_config, load_radar_config
+    from capture.file.recording import open_recording
+    from capture.formats.load import find_config, load_radar_config
     from radarid.config import find
     from radarid.learn.student_file import load_student
     from radarid.live.identify import identify_recording

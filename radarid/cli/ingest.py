@@ -76,7 +76,7 @@ def ingest(
     With --simulate (several times, if you like) walks go from the simulator into the store
     without any file. Exit code 1 when a recording failed.
     """
-    from capture.face_params import FaceParams
+    from capture.camera.face_params import FaceParams
     from radarid import config
     from radarid.data.ingest import IngestParams
     from radarid.data.ingest import ingest as run
@@ -119,7 +119,7 @@ def _embedder() -> FaceEmbedder:
 def _files(
     files: list[Path], finder: FactFinder, radar: str | None, layout: str | None
 ) -> Sequence[Recording]:
-    from capture.formats import load_radar_config
+    from capture.formats.load import load_radar_config
     from radarid.config import find
     from radarid.data.sources import raw_files
 
@@ -130,7 +130,7 @@ def _files(
 def _simulated(
     settings: list[str], radar: str | None, face_pictures: Path | None
 ) -> Sequence[Recording]:
-    from capture.formats import load_radar_config
+    from capture.formats.load import load_radar_config
     from capture.simulate.scenario import ScenarioParams
     from radarid.config import find, load
     from radarid.data.simulated import simulated_walks

@@ -11,7 +11,7 @@ from radarid.cli.output import JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
     from capture.config import RadarConfig
-    from capture.inspect import Inspection
+    from capture.inspect.inspection import Inspection
 
 _READINGS = """Word orders, best first; ruled out at a score of -1 and below.
 mispairing: 0 where words belong together as the order says, towards 1 where not
@@ -30,8 +30,8 @@ def inspect(
     Without --radar only what the bytes themselves say is told. Parts of one recording
     (..._Raw_0.bin, ..._Raw_1.bin) are read as one. Exit code 2: refused, and why.
     """
-    from capture.inspect import inspect_recording
-    from capture.stream import group_split_files
+    from capture.file.stream import group_split_files
+    from capture.inspect.inspection import inspect_recording
 
     config = _config(radar) if radar else None
     found = [inspect_recording(group, config) for group in group_split_files(files)]
@@ -46,7 +46,7 @@ def inspect(
 
 
 def _config(radar: str) -> RadarConfig:
-    from capture.formats import load_radar_config
+    from capture.formats.load import load_radar_config
     from radarid.config import find
 
     return load_radar_config(find("radar", radar))

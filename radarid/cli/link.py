@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from capture.link import LinkParams
+    from capture.dca1000.link import LinkParams
 
 HostOption = Annotated[
     str | None, typer.Option(help="This machine's address.", show_default="192.168.33.30")
@@ -23,7 +23,7 @@ DataPortOption = Annotated[int, typer.Option(help="UDP port of samples.")]
 
 def link_to(host: str | None, board: str | None, **others: Any) -> LinkParams:
     """Addresses as given, else those the board ships with; on loopback the emulator's."""
-    from capture.link import LinkParams
+    from capture.dca1000.link import LinkParams
 
     found = LinkParams(**others) if host is None else LinkParams(host=host, **others)
     if board is None and found.host.startswith("127."):

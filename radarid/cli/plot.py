@@ -10,7 +10,7 @@ import typer
 from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
 
 if TYPE_CHECKING:
-    from capture.camera import Camera
+    from capture.camera.reader import Camera
     from capture.config import RadarConfig
     from radarid.dsp.params import DspParams
     from radarid.dsp.sync_plot import Still
@@ -69,7 +69,7 @@ def plot(
 
 
 def _radar_of(recording: Path, name: str | None) -> RadarConfig:
-    from capture.formats import find_config, load_radar_config
+    from capture.formats.load import find_config, load_radar_config
     from radarid.config import find
 
     return load_radar_config(find("radar", name) if name else find_config(recording))
@@ -79,7 +79,7 @@ def _plot_recording(
     recording: Path, radar: RadarConfig, params: DspParams, out: Path
 ) -> dict[str, Any]:
     """Draw all stages of one recording; what was found, and the files written."""
-    from capture.file import open_recording
+    from capture.file.recording import open_recording
     from radarid.dsp import plots
     from radarid.dsp.clips import cut_clips
     from radarid.dsp.spectrogram import process
@@ -120,7 +120,7 @@ def _plot_sync(
 ) -> dict[str, Any]:  # fmt: skip
     """Find the camera's offset and draw the search; refused only when it is drawn."""
     from capture.errors import CameraError
-    from capture.file import open_recording
+    from capture.file.recording import open_recording
     from radarid.data import alignment
     from radarid.dsp import plots
     from radarid.dsp.spectrogram import process
@@ -159,7 +159,7 @@ def _plot_sync(
 
 def _stills(camera: Camera, start_s: float, stop_s: float) -> list[Still]:
     """Pictures of some of the camera's time, evenly spread, with a face where there is one."""
-    from capture.faces import FaceCropper
+    from capture.camera.faces import FaceCropper
     from radarid.data.alignment import stills_between
     from radarid.dsp.sync_plot import Still
 

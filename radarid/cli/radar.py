@@ -10,7 +10,7 @@ import typer
 from radarid.cli.output import JsonFlag, print_json, print_table
 
 if TYPE_CHECKING:
-    from capture.radar_report import Report
+    from capture.formats.report import Report
 
 radar = typer.Typer(help="Look at radar configurations, and convert them.", no_args_is_help=True)
 
@@ -33,9 +33,9 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Print a configuration, all that follows from it, and every contradiction in it."""
-    from capture.formats import pick_subframe, read_radar_file, split_subframe
-    from capture.formats_dca1000 import read_dca1000
-    from capture.radar_report import report
+    from capture.formats.dca1000_json import read_dca1000
+    from capture.formats.load import pick_subframe, read_radar_file, split_subframe
+    from capture.formats.report import report
     from radarid.config import find
 
     path = find("radar", config)
@@ -70,7 +70,7 @@ def _as_table(found: Report) -> dict[str, Any]:
 
 
 def _print(name: str, found: Report) -> None:
-    from capture.radar_rows import chirp_rows, config_rows, derived_rows
+    from capture.formats.report_rows import chirp_rows, config_rows, derived_rows
 
     place = found.config.subframe
     title = name if place is None or "#" in name else f"{name}#{place.index}"
@@ -98,7 +98,7 @@ def convert(
 
     Claims of the file are kept in a .toml; a .cfg has no place for them.
     """
-    from capture.formats_convert import write_radar_config
+    from capture.formats.convert import write_radar_config
     from radarid.config import find
 
     for remark in write_radar_config(find("radar", config), out):

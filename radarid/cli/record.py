@@ -48,8 +48,8 @@ def record(
     What never came is zeros in the files and listed in the sidecar; losses are told, and are no
     failure (exit code 0). A crash loses at most the last second.
     """
-    from capture.formats import load_radar_config
-    from capture.sidecar import Sidecar
+    from capture.file.sidecar import Sidecar
+    from capture.formats.load import load_radar_config
     from radarid import __version__
     from radarid.config import find
     from radarid.live.recording import Plan, run

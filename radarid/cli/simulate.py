@@ -43,7 +43,7 @@ def simulate(
     as_json: JsonFlag = False,
 ) -> None:
     """Simulate walking people: real .bin files with everything known about them."""
-    from capture.formats import load_radar_config
+    from capture.formats.load import load_radar_config
     from capture.schema import from_mapping, to_mapping
     from capture.simulate.scenario import ScenarioParams, plan
     from capture.simulate.source import write_radar

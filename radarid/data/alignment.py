@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from capture.camera import Camera, open_camera
+from capture.camera.reader import Camera, open_camera
+from capture.camera.sync import History, Sync, SyncParams, find_offset, radar_motion, video_motion
 from capture.errors import CameraError
-from capture.sidecar import Sidecar, read_sidecar, write_sidecar
-from capture.sync import History, Sync, SyncParams, find_offset, radar_motion, video_motion
+from capture.file.sidecar import Sidecar, read_sidecar, write_sidecar
 from radarid.data.manifest import FactFinder, group_files
 from radarid.data.process import OFFSET_SOURCES, camera_offset
 from radarid.dsp.params import DspParams

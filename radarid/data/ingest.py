@@ -45,7 +45,7 @@ class Outcome:
     n_clips, n_rejected_clips, n_faces : kept, left out for low quality, kept
     warnings : what the user should know of a recording that is done
     face_counts : what became of the camera's pictures and of the faces in them, by name (see
-        `capture.face_params.FaceCounts`)
+        `capture.camera.face_params.FaceCounts`)
     """
 
     name: str

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from capture.sidecar import Sidecar, read_sidecar
-from capture.stream import group_split_files
+from capture.file.sidecar import Sidecar, read_sidecar
+from capture.file.stream import group_split_files
 from radarid.errors import IngestError
 
 COLUMNS = ("file", "subject", "session", "take", "camera", "camera_offset_s", "radar")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from capture.face_params import FaceCounts, FaceParams
+from capture.camera.face_params import FaceCounts, FaceParams
 from capture.schema import config_class, fingerprint
 from capture.types import AdcFrame
 from radarid.data.manifest import Facts
@@ -23,8 +23,8 @@ from radarid.errors import IngestError
 from radarid.provenance import history_entry
 
 if TYPE_CHECKING:
-    from capture.camera import Camera
-    from capture.faces import FaceCrop
+    from capture.camera.faces import FaceCrop
+    from capture.camera.reader import Camera
 
 TimedFace = tuple[float, "FaceCrop"]
 OFFSET_SOURCES = ("given", "wall clock", "assumed: camera and radar start together")
@@ -189,8 +189,8 @@ def find_faces(
     One thread is used, since the detector's last digits depend on the number of threads, and a
     store must not.
     """
-    from capture.faces import crop_stream
-    from capture.torchvision_guard import import_torchvision
+    from capture.camera.faces import crop_stream
+    from capture.camera.torchvision_guard import import_torchvision
 
     import_torchvision()  # only the thread pools of loaded libraries can be limited
     wanted = params.max_faces * params.looks_per_face

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from capture.camera import Camera, open_camera
+from capture.camera.reader import Camera, open_camera
 from capture.schema import fingerprint
 from capture.simulate.camera_clip import assign_faces, write_clip
 from capture.simulate.scenario import PlannedWalk, ScenarioParams, plan

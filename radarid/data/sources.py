@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from capture.config import RadarConfig
-from capture.file import open_recording
-from capture.formats import find_config, load_radar_config
+from capture.file.recording import open_recording
+from capture.formats.load import find_config, load_radar_config
 from capture.types import FrameSource
 from radarid.data.manifest import (
     FactFinder,
@@ -22,7 +22,7 @@ from radarid.errors import IngestError
 from radarid.provenance import sha256_of
 
 if TYPE_CHECKING:
-    from capture.camera import Camera
+    from capture.camera.reader import Camera
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class RawFiles:
 
     def open_camera(self, identity: Identity) -> Camera:
         """Open the video or image folder."""
-        from capture.camera import open_camera
+        from capture.camera.reader import open_camera
 
         if identity.facts.camera is None:
             raise IngestError("no camera file is known", where=self.name)

@@ -32,7 +32,7 @@ from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
 
 if TYPE_CHECKING:
-    from capture.faces import FaceCrop
+    from capture.camera.faces import FaceCrop
     from radarid.dsp.clips import Clip
 
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}

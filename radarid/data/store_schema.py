@@ -20,7 +20,7 @@ from radarid.errors import StoreError
 from radarid.provenance import history_entry, versions
 
 if TYPE_CHECKING:
-    from capture.faces import FaceCrop
+    from capture.camera.faces import FaceCrop
     from radarid.dsp.clips import Clip
 
 SCHEMA_VERSION = 2

@@ -33,7 +33,7 @@ class RecordingEntry:
     gaps : stretches of the byte stream never received
     evidence : why the layout is believed
     history : what was done to the data, one line a step
-    face_counts : what became of the camera's pictures, see `capture.face_params.FaceCounts`;
+    face_counts : what became of the camera's pictures, see `capture.camera.face_params.FaceCounts`;
         empty when none was looked at
     """
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
 from matplotlib.patches import Rectangle
 
-from capture.sync import History, Sync
+from capture.camera.sync import History, Sync
 from radarid.dsp.params import DspParams
 from radarid.dsp.plots import draw_spectrogram, save_picture
 from radarid.dsp.slices import Axes, Slices

@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from capture.camera.torchvision_guard import import_torchvision
 from capture.schema import config_class
-from capture.torchvision_guard import import_torchvision
 from radarid.errors import TrainError
 
 

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from capture.torchvision_guard import import_torchvision
+from capture.camera.torchvision_guard import import_torchvision
 from radarid.errors import TrainError
 from radarid.learn import facenet_graph
 

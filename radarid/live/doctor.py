@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from capture.config import RadarConfig
+from capture.dca1000.link import LinkParams
 from capture.errors import CaptureError, ExplainedError
-from capture.link import LinkParams
 
 Outcome = Literal["ok", "warning", "fail", "skipped"]
 Asked = Literal["network", "serial", "camera", "radar"]

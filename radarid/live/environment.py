@@ -21,12 +21,12 @@ import numpy as np
 import psutil
 
 import radarid.dsp
-from capture.commands import Dca1000, explain_status
+from capture.camera.torchvision_guard import import_torchvision
 from capture.config import RadarConfig
-from capture.link import LinkParams
-from capture.radar_cli import RadarCli, serial_ports
-from capture.torchvision_guard import import_torchvision
-from capture.udp import UdpReceiver, ask_for_buffer
+from capture.dca1000.commands import Dca1000, explain_status
+from capture.dca1000.link import LinkParams
+from capture.dca1000.radar_cli import RadarCli, serial_ports
+from capture.udp.receiver import UdpReceiver, ask_for_buffer
 from radarid.learn.teacher import find_weights
 from radarid.live.doctor import Environment, Interface, Traffic
 
@@ -140,7 +140,7 @@ def firmware(port: str) -> str:
 
 def picture_size(camera: str) -> tuple[int, int]:
     """Width and height of a camera's first picture."""
-    from capture.camera import open_camera
+    from capture.camera.reader import open_camera
 
     info = open_camera(int(camera) if camera.isdecimal() else camera).info
     return info.width, info.height
@@ -149,7 +149,7 @@ def picture_size(camera: str) -> tuple[int, int]:
 def load_detector() -> None:
     """Import MTCNN."""
     import_torchvision()
-    from capture.faces import FaceCropper
+    from capture.camera.faces import FaceCropper
 
     FaceCropper()
 

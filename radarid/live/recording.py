@@ -16,21 +16,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from capture.clock import ClockFit
-from capture.commands import MISALIGNED, Dca1000, Status, explain_status
 from capture.config import RadarConfig
+from capture.dca1000.clock import ClockFit
+from capture.dca1000.commands import MISALIGNED, Dca1000, Status, explain_status
+from capture.dca1000.frame_buffer import RawFrame
+from capture.dca1000.link import LinkParams
+from capture.dca1000.radar_cli import RadarCli
 from capture.errors import LinkError, RecordError
-from capture.formats import write_cfg
-from capture.frame_buffer import RawFrame
-from capture.link import LinkParams
-from capture.live import LiveSource
-from capture.radar_cli import RadarCli
-from capture.recorder import Recorder, check_room, record_stream, utc
-from capture.sidecar import LiveFacts, Sidecar
+from capture.file.sidecar import LiveFacts, Sidecar
+from capture.formats.load import write_cfg
+from capture.udp.live import LiveSource
+from capture.udp.recorder import Recorder, check_room, record_stream, utc
 from radarid.progress import console
 
 if TYPE_CHECKING:
-    from capture.film import Film
+    from capture.camera.film import Film
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def run(plan: Plan) -> Report:
         session = _Session(plan, source)
         recorder = opened.enter_context(session.recorder)
         if plan.camera is not None:
-            from capture.film import Film
+            from capture.camera.film import Film
 
             session.film = opened.enter_context(Film(plan.camera, plan.out))
         interrupted = opened.enter_context(_interrupts(source.stop))

@@ -15,15 +15,16 @@ SHARED = {"radarid", "radarid.config", "radarid.errors", "radarid.seeding", "rad
 DOORS = {
     "numba": ("radarid/dsp/kernels", "capture/simulate/synthesis.py"),
     "h5py": ("radarid/data/store",),
-    "cv2": ("capture/camera.py", "capture/camera_live.py", "radarid/learn/facenet_graph.py"),
-    "facenet_pytorch": ("capture/faces.py", "radarid/learn/teacher.py"),
+    "cv2": ("capture/camera/reader.py", "capture/camera/live.py", "radarid/learn/facenet_graph.py"),
+    "facenet_pytorch": ("capture/camera/faces.py", "radarid/learn/teacher.py"),
     "mmwave": ("capture/vendor.py",),
     "pymmWave": ("capture/vendor.py",),
-    "serial": ("capture/radar_cli.py",),
+    "serial": ("capture/dca1000/radar_cli.py",),
     "torch": (
-        "radarid/learn/", "radarid/live/", "capture/faces.py", "capture/torchvision_guard.py",
+        "radarid/learn/", "radarid/live/", "capture/camera/faces.py",
+        "capture/camera/torchvision_guard.py",
     ),
-    "torchvision": ("radarid/learn/", "capture/torchvision_guard.py"),
+    "torchvision": ("radarid/learn/", "capture/camera/torchvision_guard.py"),
 }
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.constraints import check_waveform
-from capture.formats import load_radar_config, read_claims, read_radar_file
+from capture.formats.load import load_radar_config, read_claims, read_radar_file
+from capture.formats.report import report
 from capture.layouts import default_layout, word_order
-from capture.radar_report import report
 from radarid.config import CONFIG_SUFFIXES, shipped
 
 ROOT = Path(__file__).parents[2]

@@ -96,7 +96,10 @@ def test_identify_loads_no_face_code(out: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
-    faces = {"facenet_pytorch", "capture.faces", "radarid.learn.teacher", "radarid.learn.face_bank"}
+    faces = {
+        "facenet_pytorch", "capture.camera.faces",
+        "radarid.learn.teacher", "radarid.learn.face_bank",
+    }  # fmt: skip
     assert "radarid.learn.student_file" in loaded
     assert not faces & set(loaded)
 

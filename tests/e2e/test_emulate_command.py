@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from emulation import RADAR, Listener, counters_of, own_link, payload_of, record
 
-from capture.commands import Dca1000
+from capture.dca1000.commands import Dca1000
+from capture.dca1000.link import LinkParams
 from capture.errors import LinkError
-from capture.link import LinkParams
 from capture.schema import write_toml
 
 

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from capture.config import RadarConfig
-from capture.file import open_recording
-from capture.formats import load_radar_config
+from capture.file.recording import open_recording
+from capture.file.sidecar import LiveFacts, Sidecar, read_sidecar
+from capture.formats.load import load_radar_config
 from capture.schema import write_toml
-from capture.sidecar import LiveFacts, Sidecar, read_sidecar
 from radarid.config import find
 
 RADARID = [sys.executable, "-m", "radarid"]

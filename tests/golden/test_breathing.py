@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from capture.file import FileRecording, open_recording
-from capture.formats import load_radar_config
+from capture.file.recording import FileRecording, open_recording
+from capture.formats.load import load_radar_config
 from radarid.config import find
 from radarid.dsp import phase
 from radarid.dsp.params import DspParams

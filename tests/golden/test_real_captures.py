@@ -11,9 +11,9 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.file import open_recording
-from capture.formats import find_config, load_radar_config
-from capture.framing import stored_words
+from capture.file.framing import stored_words
+from capture.file.recording import open_recording
+from capture.formats.load import find_config, load_radar_config
 from capture.layouts import decode
 
 ROOT = Path(__file__).parents[2]

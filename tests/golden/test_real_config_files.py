@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from capture.errors import ConfigError
-from capture.formats import load_radar_config, load_radar_configs, read_radar_file
-from capture.formats_dca1000 import read_dca1000
-from capture.formats_setup import read_setup
+from capture.formats.dca1000_json import read_dca1000
+from capture.formats.load import load_radar_config, load_radar_configs, read_radar_file
+from capture.formats.report import Report, report
+from capture.formats.studio_setup import read_setup
 from capture.mimo import tx_patterns
-from capture.radar_report import Report, report
 
 RADAR = Path(__file__).parents[2].parent / "shared" / "data" / "radar"
 pytestmark = pytest.mark.skipif(not RADAR.is_dir(), reason="needs the shared data folder")

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from capture.config import RadarConfig
-from capture.sidecar import read_sidecar, write_sidecar
+from capture.file.sidecar import read_sidecar, write_sidecar
 from capture.simulate.motion import BodyMotion
 from capture.simulate.parametric import draw_traits, walk
 from capture.simulate.scene import Scene

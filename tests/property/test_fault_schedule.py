@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive.link_faults import never_sent
 
-from capture.faults import FaultParams, PacketPlan, lost_stretches, schedule
+from capture.emulator.faults import FaultParams, PacketPlan, lost_stretches, schedule
 
 probabilities = st.sampled_from([0.0, 0.01, 0.3, 1.0])
 

@@ -13,9 +13,9 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.file import RecordingWriter, open_recording
-from capture.framing import stored_words
-from capture.hsi import WORD_ORDERS
+from capture.file.framing import stored_words
+from capture.file.hsi import WORD_ORDERS
+from capture.file.recording import RecordingWriter, open_recording
 from capture.layouts import LAYOUTS, decode, encode
 
 

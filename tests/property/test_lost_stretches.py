@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.lost import LostStretches
+from capture.file.lost import LostStretches
 
 CHIRP = 8
 steps = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 12)), max_size=60)

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from capture.config import Chirp, RadarConfig
 from capture.errors import ConfigError
-from capture.formats import SUFFIXES, load_radar_configs, read_radar_file
-from capture.formats_cfg_write import format_cfg, write_cfg
-from capture.formats_dca1000 import read_dca1000
-from capture.radar_report import report
+from capture.formats.cfg_write import format_cfg, write_cfg
+from capture.formats.dca1000_json import read_dca1000
+from capture.formats.load import SUFFIXES, load_radar_configs, read_radar_file
+from capture.formats.report import report
 from capture.schema import write_toml
 from tests.unit.test_formats_cfg import ADVANCED, CFG
 from tests.unit.test_formats_dca1000 import TABLE

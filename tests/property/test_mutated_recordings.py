@@ -11,8 +11,8 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig, Subframe
 from capture.errors import CaptureError
-from capture.file import open_recording
-from capture.framing import stored_words
+from capture.file.framing import stored_words
+from capture.file.recording import open_recording
 
 PLAIN = RadarConfig(n_samples=16, n_loops=5, rx_mask=0b0111, frame_period_s=10e-3)
 HSI = dataclasses.replace(PLAIN, hsi_header=True)
@@ -37,7 +37,7 @@ KINDS = ("flip", "cut", "insert", "zero", "end")
 @pytest.fixture(autouse=True)
 def no_hints(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which field would explain the size is asked for elsewhere, and takes most of the time."""
-    monkeypatch.setattr("capture.file.explain_size", lambda *_: "")
+    monkeypatch.setattr("capture.file.recording.explain_size", lambda *_: "")
 
 
 def read_all(path: Path, config: RadarConfig) -> list[tuple[np.ndarray, np.ndarray]] | None:

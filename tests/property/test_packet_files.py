@@ -14,10 +14,10 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import CaptureError
-from capture.file import open_recording
-from capture.framing import stored_words
-from capture.packet_file import PacketStream
-from capture.stream import ByteStream
+from capture.file.framing import stored_words
+from capture.file.packets import PacketStream
+from capture.file.recording import open_recording
+from capture.file.stream import ByteStream
 
 N = naive.PAYLOAD_BYTES
 RADAR = RadarConfig(n_samples=16, n_loops=5, rx_mask=0b0111, frame_period_s=10e-3)

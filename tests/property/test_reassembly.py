@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import reassembly as naive
 
-from capture.dca1000 import RawFrame, Reassembler, ReassemblyParams
-from capture.packets import COUNT_SPAN, HEADER_BYTES, PAYLOAD_BYTES, PacketBatch, compose
+from capture.dca1000.packets import COUNT_SPAN, HEADER_BYTES, PAYLOAD_BYTES, PacketBatch, compose
+from capture.dca1000.reassembler import RawFrame, Reassembler, ReassemblyParams
 
 OWN, OTHER = (0xC0A821B4 << 16) | 4098, (0xC0A82105 << 16) | 4098
 SPAN = 6  # packets are moved by up to this many places

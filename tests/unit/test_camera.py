@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.camera import image_files, open_camera, read_image, resize_image, write_video
+from capture.camera.reader import image_files, open_camera, read_image, resize_image, write_video
 from capture.errors import CameraError
 
 RED, GREEN, BLUE = (200, 30, 30), (30, 180, 30), (30, 30, 220)

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
-from capture import camera_live
-from capture.camera import open_camera
-from capture.camera_live import LiveParams, open_live, without_password
+from capture.camera import live as camera_live
+from capture.camera.live import LiveParams, open_live, without_password
+from capture.camera.reader import open_camera
 from capture.errors import CameraError, ConfigError
 
 LEVELS = (40, 120, 200)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.camera import open_camera, write_video
-from capture.camera_times import read_times, times_in_names, write_times
+from capture.camera.reader import open_camera, write_video
+from capture.camera.times import read_times, times_in_names, write_times
 from capture.errors import CameraError
 
 NOON_S = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC).timestamp()

@@ -9,9 +9,9 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError
-from capture.file import RecordingWriter, open_recording
-from capture.formats import load_radar_config
-from capture.framing import adc_frame, stored_words
+from capture.file.framing import adc_frame, stored_words
+from capture.file.recording import RecordingWriter, open_recording
+from capture.formats.load import load_radar_config
 from capture.layouts import decode
 
 RADAR = Path(__file__).parents[2].parent / "shared" / "data" / "radar"

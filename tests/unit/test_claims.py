@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from capture.claims import Claims, claims_of_cfg, claims_of_scene
 from capture.config import Chirp, RadarConfig
-from capture.contradictions import RULES, Contradiction, agree, check_claims
-from capture.units import text
+from capture.formats.claims import Claims, claims_of_cfg, claims_of_scene
+from capture.formats.contradictions import RULES, Contradiction, agree, check_claims
+from capture.formats.units import text
 
 PAPER = RadarConfig(chirps=(Chirp(tx_mask=3),))
 TDM = RadarConfig(chirps=(Chirp(tx_mask=1), Chirp(tx_mask=4)), n_loops=100)

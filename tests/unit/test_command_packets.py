@@ -2,7 +2,8 @@
 
 import pytest
 
-from capture.command_packets import (
+from capture.config import RadarConfig
+from capture.dca1000.command_packets import (
     EXPLANATIONS,
     Command,
     FpgaVersion,
@@ -16,7 +17,6 @@ from capture.command_packets import (
     packet_delay_us,
     packet_settings,
 )
-from capture.config import RadarConfig
 from capture.errors import LinkError
 
 

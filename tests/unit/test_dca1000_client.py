@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from emulation import RADAR, Listener, counters_of, own_link, payload_of, record
 
-from capture.command_packets import Command, encode_response
-from capture.commands import Dca1000, FpgaVersion, Status
 from capture.config import RadarConfig
-from capture.emulator import Emulator
+from capture.dca1000.command_packets import Command, encode_response
+from capture.dca1000.commands import Dca1000, FpgaVersion, Status
+from capture.dca1000.link import LinkParams
+from capture.emulator.board import Emulator
 from capture.errors import LinkError
-from capture.link import LinkParams
 
 Answer = Callable[[bytes, int], list[bytes]]
 

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import pytest
 
 from capture.config import RadarConfig
+from capture.dca1000.link import LinkParams
 from capture.errors import CameraError, LinkError
-from capture.link import LinkParams
 from radarid.errors import TrainError
 from radarid.live import doctor
 from radarid.live.doctor import Case, Environment, Finding, Interface, Traffic, examine

@@ -11,7 +11,7 @@ from naive.tones import Tones, moving, tiny_radar
 from PIL import Image
 from typer.testing import CliRunner
 
-from capture.file import RecordingWriter
+from capture.file.recording import RecordingWriter
 from capture.schema import write_toml
 from radarid.cli import app
 from radarid.dsp import plots

@@ -11,8 +11,8 @@ import pytest
 from naive.tones import iiqq, tiny_radar
 
 from capture.config import Chirp, RadarConfig
-from capture.file import open_recording
-from capture.framing import adc_frame, stored_words
+from capture.file.framing import adc_frame, stored_words
+from capture.file.recording import open_recording
 from capture.layouts import default_layout, encode
 from capture.types import AdcFrame
 from radarid.dsp import convert

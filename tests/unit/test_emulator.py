@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from emulation import RADAR, Listener, counters_of, own_link, payload_of, record
 
-from capture.dca1000 import Reassembler
-from capture.emulator import Emulator
+from capture.dca1000.packets import PacketBatch, compose
+from capture.dca1000.reassembler import Reassembler
+from capture.emulator.board import Emulator
+from capture.emulator.faults import FaultParams, schedule
+from capture.emulator.pacing import made_s
 from capture.errors import CaptureError, LayoutError, LinkError
-from capture.faults import FaultParams, schedule
-from capture.pacing import made_s
-from capture.packets import PacketBatch, compose
-from capture.sidecar import Sidecar, write_sidecar
+from capture.file.sidecar import Sidecar, write_sidecar
 
 
 @pytest.mark.parametrize("plain", [False, True])

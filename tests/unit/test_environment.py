@@ -14,11 +14,11 @@ import pytest
 import unit.test_doctor as world
 from typer.testing import CliRunner
 
-from capture.camera import write_video
+from capture.camera.reader import write_video
 from capture.config import RadarConfig
-from capture.emulator import Emulator
-from capture.fake_radar import FakeRadar
-from capture.link import LinkParams
+from capture.dca1000.link import LinkParams
+from capture.emulator.board import Emulator
+from capture.emulator.fake_radar import FakeRadar
 from radarid.cli import app
 from radarid.cli.link import link_to
 from radarid.live import environment

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from capture import seeding
-from capture.camera import open_camera, read_image
+from capture.camera.faces import FaceCropper
+from capture.camera.reader import open_camera, read_image
 from capture.errors import CameraError, SimulationError
-from capture.faces import FaceCropper
 from capture.simulate.camera_clip import SIZE, assign_faces, write_clip
 from capture.simulate.face_renderer import render_face
 from capture.simulate.face_traits import FaceView, draw_traits, draw_view

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from capture.camera import Camera, CameraInfo, image_files, read_image, resize_image
+from capture.camera.faces import FaceCounts, FaceCropper, FaceParams, crop_stream, sharpness
+from capture.camera.reader import Camera, CameraInfo, image_files, read_image, resize_image
 from capture.errors import CameraError, ConfigError
-from capture.faces import FaceCounts, FaceCropper, FaceParams, crop_stream, sharpness
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data folder")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from naive.link_faults import never_sent
 
+from capture.emulator.faults import FaultParams, PacketPlan, fates, lost_stretches, schedule
 from capture.errors import ConfigError
-from capture.faults import FaultParams, PacketPlan, fates, lost_stretches, schedule
 
 NUMBERS = np.arange(9, dtype=np.int64)
 EVERYTHING = FaultParams(loss=0.1, reorder=0.2, duplicate=0.15, seed=5)

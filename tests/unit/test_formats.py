@@ -9,16 +9,16 @@ import pytest
 
 from capture.config import Chirp, RadarConfig, Subframe
 from capture.errors import ConfigError
-from capture.formats import (
+from capture.file.sidecar import Sidecar, write_sidecar
+from capture.formats.convert import write_radar_config
+from capture.formats.load import (
     find_config,
     load_radar_config,
     read_claims,
     split_subframe,
     write_cfg,
 )
-from capture.formats_convert import write_radar_config
 from capture.schema import write_toml
-from capture.sidecar import Sidecar, write_sidecar
 
 KINDS = "expected one of .cfg, .mmwave.json, .toml, .setup.json, .lua"
 

@@ -8,9 +8,9 @@ import pytest
 
 from capture.config import Chirp, RadarConfig, Subframe
 from capture.errors import ConfigError
-from capture.formats import load_radar_config, load_radar_configs, read_radar_file, write_cfg
-from capture.formats_cfg import parse_cfg
-from capture.formats_cfg_write import format_cfg
+from capture.formats.cfg import parse_cfg
+from capture.formats.cfg_write import format_cfg
+from capture.formats.load import load_radar_config, load_radar_configs, read_radar_file, write_cfg
 
 CFG = """% Platform:xWR18xx
 profileCfg 0 60 1 1 1 0 0 1 1 64 2000 0 0 30   % forgotten by flushCfg

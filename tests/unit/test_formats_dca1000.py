@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from capture.dca1000.link import LinkParams
 from capture.errors import ConfigError
-from capture.formats_dca1000 import Dca1000Config, read_dca1000
-from capture.link import LinkParams
+from capture.formats.dca1000_json import Dca1000Config, read_dca1000
 
 ADDRESS = {"DCA1000IPAddress": "10.0.0.7", "DCA1000ConfigPort": 5096, "DCA1000DataPort": 5098}
 TABLE: dict[str, Any] = {"DCA1000Config": {

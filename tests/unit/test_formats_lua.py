@@ -9,8 +9,8 @@ import pytest
 
 from capture.config import Chirp, RadarConfig
 from capture.errors import ConfigError
-from capture.formats import load_radar_config, read_radar_file
-from capture.lua_script import Call, calls
+from capture.formats.load import load_radar_config, read_radar_file
+from capture.formats.lua_script import Call, calls
 
 LUA = r"""
 --[[ A block comment with ar1.FrameConfig(9, 9, 9, 9, 9, 9, 9, 9) in it

@@ -10,8 +10,8 @@ import pytest
 
 from capture.config import Chirp, RadarConfig, Subframe
 from capture.errors import ConfigError
-from capture.formats import load_radar_config, load_radar_configs, read_radar_file
-from capture.formats_setup import read_setup
+from capture.formats.load import load_radar_config, load_radar_configs, read_radar_file
+from capture.formats.studio_setup import read_setup
 
 STUDIO_FILE = Path(__file__).with_name("studio_example.json")
 """A small mmWave Studio file, typed by hand: three chirps, the third another one, 4 lanes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capture.clock import FrameClock
+from capture.dca1000.clock import FrameClock
 
 PERIOD_S = 0.033
 START_NS = 1_700_000_000_123_456_789

@@ -9,8 +9,8 @@ import pytest
 
 from capture.config import RadarConfig, Subframe
 from capture.errors import LayoutError
-from capture.framing import adc_frame, chirp_words, has_hsi_headers, stored_words, valid_chirps
-from capture.hsi import WORD_ORDERS, compose, intact_headers, read_header
+from capture.file.framing import adc_frame, chirp_words, has_hsi_headers, stored_words, valid_chirps
+from capture.file.hsi import WORD_ORDERS, compose, intact_headers, read_header
 
 # The header of every chirp of an IWR6843AOP recorded by TI's command-line recorder in multi mode
 # (Zenodo 22811456, CC BY 4.0): 4 RX, 64 complex samples of 16 bit, 1088 bytes from one to the next.

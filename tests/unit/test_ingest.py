@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 from walk_files import DSP, N_FRAMES, RADAR, content, recordings, write_three, write_walk
 
+from capture.file.sidecar import Sidecar, write_sidecar
 from capture.schema import write_toml
-from capture.sidecar import Sidecar, write_sidecar
 from capture.types import AdcFrame
 from radarid.cli import app
 from radarid.data import ingest as module

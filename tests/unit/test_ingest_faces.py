@@ -13,10 +13,10 @@ from skimage import data
 from typer.testing import CliRunner
 from walk_files import DSP, recordings, write_walk
 
-from capture.camera_times import write_times
-from capture.face_params import FaceCounts, FaceParams
-from capture.faces import FaceCrop
-from capture.sidecar import LiveFacts, Sidecar, read_sidecar, write_sidecar
+from capture.camera.face_params import FaceCounts, FaceParams
+from capture.camera.faces import FaceCrop
+from capture.camera.times import write_times
+from capture.file.sidecar import LiveFacts, Sidecar, read_sidecar, write_sidecar
 from radarid.cli import app
 from radarid.data.ingest import IngestParams, ingest
 from radarid.data.manifest import FactFinder, Facts, RawRecording, read_manifest
@@ -66,7 +66,7 @@ def fake_detector(monkeypatch: pytest.MonkeyPatch, every: list[int]) -> None:
         counts.n_with_face += len(pictures)
         return [(time_s, crop(float(image[0, 0, 0]))) for time_s, image in pictures]
 
-    monkeypatch.setattr("capture.faces.crop_stream", crop_stream)
+    monkeypatch.setattr("capture.camera.faces.crop_stream", crop_stream)
 
 
 def test_faces_come_with_the_radar_s_time(

@@ -15,8 +15,8 @@ from toy_store import RADAR, ToyTeacher, face_image, make_store
 from typer.testing import CliRunner
 from walk_files import DSP, recordings, write_walk
 
-from capture.camera import write_video
-from capture.faces import FaceCrop
+from capture.camera.faces import FaceCrop
+from capture.camera.reader import write_video
 from radarid import config
 from radarid.cli import app
 from radarid.data import ingest as module
@@ -86,7 +86,7 @@ def every_picture_is_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
         return [(time_s, FaceCrop(image, 0.99, (1.0, 2.0, 81.0, 92.0), 50.0))
                 for time_s, image in camera]  # type: ignore[attr-defined]
 
-    monkeypatch.setattr("capture.faces.crop_stream", crop_stream)
+    monkeypatch.setattr("capture.camera.faces.crop_stream", crop_stream)
 
 
 def test_nothing_of_a_picture_is_in_the_store_or_beside_it(

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from capture.config import Chirp, RadarConfig
-from capture.formats import load_radar_config
-from capture.framing import stored_words
-from capture.inspect import Inspection, inspect_recording
+from capture.file.framing import stored_words
+from capture.formats.load import load_radar_config
+from capture.inspect.inspection import Inspection, inspect_recording
 from capture.layouts import LAYOUTS, default_layout, encode
 from capture.simulate.scenario import ScenarioParams, plan
 from radarid.cli import app

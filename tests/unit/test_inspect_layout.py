@@ -9,7 +9,7 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.inspect_layout import identify_layout, refuse_offset_binary
+from capture.inspect.layout import identify_layout, refuse_offset_binary
 from capture.layouts import decode, encode
 
 RADAR = RadarConfig(n_samples=128, n_loops=64)

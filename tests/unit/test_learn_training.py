@@ -168,7 +168,7 @@ def test_identifying_loads_no_face_code() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "radarid.learn.openset" in loaded
-    faces = {"facenet_pytorch", "cv2", "capture.faces", "radarid.learn.teacher",
+    faces = {"facenet_pytorch", "cv2", "capture.camera.faces", "radarid.learn.teacher",
              "radarid.learn.face_bank", "radarid.learn.composer", "radarid.learn.recipes"}
     assert not loaded & faces
 

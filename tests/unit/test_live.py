@@ -13,12 +13,12 @@ import pytest
 from loopback import BOARD, free_port, packets_of, send, sender
 
 from capture.config import RadarConfig
+from capture.dca1000.link import LinkParams
+from capture.dca1000.packets import PAYLOAD_BYTES, compose
 from capture.errors import ConfigError, LayoutError, LinkError
-from capture.file import open_recording
-from capture.link import LinkParams
-from capture.live import LiveSource
-from capture.packets import PAYLOAD_BYTES, compose
+from capture.file.recording import open_recording
 from capture.types import AdcFrame
+from capture.udp.live import LiveSource
 
 HOST = "127.0.0.12"
 RADAR = RadarConfig(n_samples=64, n_loops=16, frame_period_s=5e-3)  # 16384 bytes, 11.25 packets
@@ -196,10 +196,10 @@ def test_silence_from_the_start_is_an_error_with_causes() -> None:
 def test_a_long_silence_is_warned_of_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capture.live._WARN_SILENCE_S", 0.2)
+    monkeypatch.setattr("capture.udp.live._WARN_SILENCE_S", 0.2)
     with LiveSource(RADAR, link(), idle_timeout_s=None) as source:
         threading.Timer(0.8, source.stop).start()
-        with caplog.at_level(logging.WARNING, "capture.live"):
+        with caplog.at_level(logging.WARNING, "capture.udp.live"):
             assert list(source) == []
     assert [r.message for r in caplog.records].count(f"no packet from {BOARD} for 0 s") == 1
 
@@ -254,7 +254,8 @@ def test_misuse_is_refused() -> None:
 def test_a_capped_buffer_is_warned_of(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capture.udp.ask_for_buffer", lambda *_: (212_992, "raise net.core.x"))
+    capped = (212_992, "raise net.core.x")
+    monkeypatch.setattr("capture.udp.receiver.ask_for_buffer", lambda *_: capped)
     with caplog.at_level(logging.WARNING), LiveSource(RADAR, link()) as source:
         assert source.stats()["buffer_bytes"] == 212_992
     assert "raise net.core.x" in caplog.text

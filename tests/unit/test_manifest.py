@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from capture.errors import ConfigError
-from capture.sidecar import Sidecar, write_sidecar
+from capture.file.sidecar import Sidecar, write_sidecar
 from radarid.data.manifest import (
     FactFinder,
     Facts,

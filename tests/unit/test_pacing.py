@@ -8,7 +8,7 @@ import pytest
 from naive.link_faults import chirp_end_s, departures
 
 from capture.config import Chirp, RadarConfig, Subframe
-from capture.pacing import departures_s, made_s, spacing_s, wait_until
+from capture.emulator.pacing import departures_s, made_s, spacing_s, wait_until
 
 PAPER = RadarConfig()
 UNEVEN = RadarConfig(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from capture.packet_counters import StreamCounters, agreeing, follows, n_behind
-from capture.packets import (
+from capture.dca1000.counters import StreamCounters, agreeing, follows, n_behind
+from capture.dca1000.packets import (
     COUNT_SPAN,
     PAYLOAD_BYTES,
     SEQUENCE_SPAN,

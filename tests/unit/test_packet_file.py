@@ -11,9 +11,9 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.file import open_recording
-from capture.packet_file import PacketStream, has_packet_headers
-from capture.stream import ByteStream
+from capture.file.packets import PacketStream, has_packet_headers
+from capture.file.recording import open_recording
+from capture.file.stream import ByteStream
 
 N = naive.PAYLOAD_BYTES
 RADAR = RadarConfig(n_samples=16, n_loops=5, rx_mask=0b0111, frame_period_s=10e-3)

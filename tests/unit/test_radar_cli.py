@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from emulation import RADAR, Listener, own_link, payload_of, record
 
-from capture.commands import Dca1000
-from capture.emulator import Emulator
+from capture.dca1000.commands import Dca1000
+from capture.dca1000.radar_cli import RadarCli, RadarVersion
+from capture.emulator.board import Emulator
+from capture.emulator.fake_radar import FakeRadar
 from capture.errors import LinkError
-from capture.fake_radar import FakeRadar
-from capture.radar_cli import RadarCli, RadarVersion
 
 CONFIGURATION = """% made by hand
 sensorStop

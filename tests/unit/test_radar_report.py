@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from capture.claims import Claims
 from capture.config import Chirp, RadarConfig
 from capture.constraints import check_waveform
+from capture.dca1000.link import LinkParams
 from capture.errors import ConfigError
-from capture.formats import load_radar_config
-from capture.formats_dca1000 import Dca1000Config
-from capture.link import LinkParams
-from capture.radar_report import derive, find_contradictions, if_limit_hz, registers
+from capture.formats.claims import Claims
+from capture.formats.dca1000_json import Dca1000Config
+from capture.formats.load import load_radar_config
+from capture.formats.report import derive, find_contradictions, if_limit_hz, registers
 from radarid.cli import app
 
 PAPER = RadarConfig(chirps=(Chirp(tx_mask=3),))

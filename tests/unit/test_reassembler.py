@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capture.dca1000 import RawFrame, Reassembler, ReassemblyParams
-from capture.errors import CaptureError, ConfigError
-from capture.packets import (
+from capture.dca1000.packets import (
     COUNT_SPAN,
     HEADER_BYTES,
     PAYLOAD_BYTES,
@@ -16,6 +14,8 @@ from capture.packets import (
     compose,
     find_runs,
 )
+from capture.dca1000.reassembler import RawFrame, Reassembler, ReassemblyParams
+from capture.errors import CaptureError, ConfigError
 
 P = PAYLOAD_BYTES
 FRAME_BYTES = 3 * P

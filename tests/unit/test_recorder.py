@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from capture.config import RadarConfig
+from capture.dca1000.frame_buffer import RawFrame
 from capture.errors import RecordError
-from capture.file import open_recording
-from capture.formats import find_config, load_radar_config
-from capture.frame_buffer import RawFrame
-from capture.parts import PART_BYTES
-from capture.recorder import Recorder, record_stream
-from capture.sidecar import Sidecar, read_sidecar
-from capture.stream import group_split_files
+from capture.file.parts import PART_BYTES
+from capture.file.recording import open_recording
+from capture.file.sidecar import Sidecar, read_sidecar
+from capture.file.stream import group_split_files
+from capture.formats.load import find_config, load_radar_config
+from capture.udp.recorder import Recorder, record_stream
 
 RADAR = RadarConfig(n_samples=4, rx_mask=1, n_loops=4, frame_period_s=10e-3)
 FRAME = 64  # 4 chirps of 4 samples of 2 words of 2 bytes
@@ -207,7 +207,7 @@ import itertools, sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from unit.test_recorder import RADAR, frame, slowly
-from capture.recorder import Recorder, record_stream
+from capture.udp.recorder import Recorder, record_stream
 out = Path(sys.argv[1])
 """
 

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capture.camera import open_camera, write_video
-from capture.camera_times import read_times
-from capture.clock import FrameClock
+from capture.camera.reader import open_camera, write_video
+from capture.camera.times import read_times
 from capture.config import RadarConfig
-from capture.emulator import Emulator
+from capture.dca1000.clock import FrameClock
+from capture.dca1000.frame_buffer import RawFrame
+from capture.dca1000.link import LinkParams
+from capture.emulator.board import Emulator
 from capture.errors import LinkError, RecordError
-from capture.formats import write_cfg
-from capture.frame_buffer import RawFrame
-from capture.link import LinkParams
-from capture.sidecar import LiveFacts, Sidecar, read_sidecar
+from capture.file.sidecar import LiveFacts, Sidecar, read_sidecar
+from capture.formats.load import write_cfg
 from radarid.live import recording
 from radarid.live.recording import Plan, run
 

@@ -11,9 +11,9 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError, LayoutError
-from capture.file import RecordingWriter, group_split_files, open_recording
+from capture.file.recording import RecordingWriter, group_split_files, open_recording
+from capture.file.sidecar import Sidecar, write_sidecar
 from capture.layouts import encode
-from capture.sidecar import Sidecar, write_sidecar
 from capture.types import AdcFrame, Gap
 
 RADAR = RadarConfig(n_samples=8, n_loops=4, rx_mask=0b0011, frame_period_s=10e-3)

@@ -11,11 +11,11 @@ import pytest
 
 from capture.config import RadarConfig, Subframe
 from capture.errors import ConfigError, LayoutError
-from capture.file import RecordingWriter, open_recording
-from capture.framing import stored_words
+from capture.file.framing import stored_words
+from capture.file.recording import RecordingWriter, open_recording
+from capture.file.sidecar import LiveFacts, Sidecar, write_sidecar
+from capture.file.stream import group_split_files
 from capture.layouts import encode
-from capture.sidecar import LiveFacts, Sidecar, write_sidecar
-from capture.stream import group_split_files
 from capture.types import Gap
 
 PLAIN = RadarConfig(n_samples=64, n_loops=6, frame_period_s=10e-3)

@@ -10,9 +10,9 @@ import pytest
 from naive import packet_file as naive
 
 from capture.config import RadarConfig
-from capture.file import open_recording
-from capture.packet_file import PacketStream
-from capture.stream import ByteStream
+from capture.file.packets import PacketStream
+from capture.file.recording import open_recording
+from capture.file.stream import ByteStream
 
 SEAM = 1_073_741_760
 PAPER = RadarConfig()

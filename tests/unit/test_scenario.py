@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from capture.config import RadarConfig
-from capture.sidecar import read_sidecar
+from capture.file.sidecar import read_sidecar
 from capture.simulate.scenario import ScenarioParams, plan, scenario
 from capture.simulate.source import SimulatedRecording
 from capture.simulate.truth import read_truth
@@ -105,7 +105,7 @@ def test_the_command_writes_what_it_says(tmp_path: Path) -> None:
 
 
 def test_the_command_films_the_walkers(tmp_path: Path) -> None:
-    from capture.camera import open_camera
+    from capture.camera.reader import open_camera
     from radarid.cli import app
 
     arguments = ["simulate", str(tmp_path), "--subjects", "1", "--walks", "1", "--seconds", "1"]

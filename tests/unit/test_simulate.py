@@ -11,10 +11,10 @@ from naive.synthesis import ellipsoid_rcs
 
 from capture.config import Chirp, RadarConfig
 from capture.errors import ConfigError, SimulationError
-from capture.file import open_recording
-from capture.formats import find_config, load_radar_config
+from capture.file.recording import open_recording
+from capture.file.sidecar import Sidecar, read_sidecar
+from capture.formats.load import find_config, load_radar_config
 from capture.layouts import decode
-from capture.sidecar import Sidecar, read_sidecar
 from capture.simulate.motion import JOINTS, BodyMotion
 from capture.simulate.parametric import WalkerTraits, walk
 from capture.simulate.scatterers import Scatterers, body_scatterers, ellipsoid_rcs_m2

@@ -10,8 +10,8 @@ import pytest
 
 from capture.config import Chirp, RadarConfig
 from capture.errors import ConfigError
-from capture.framing import stored_words
-from capture.size import explain_size
+from capture.file.framing import stored_words
+from capture.inspect.size import explain_size
 from tests.naive.echoes import point_targets
 
 RADAR = RadarConfig(n_samples=128, n_loops=64)

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
+from capture.camera.faces import FaceCrop
 from capture.config import RadarConfig
-from capture.faces import FaceCrop
 from capture.types import Gap
 from radarid.data.store import GaitStore
 from radarid.data.tables import RecordingEntry

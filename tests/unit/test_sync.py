@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from capture import correlation
+from capture.camera.sync import History, SyncParams, find_offset, radar_motion, video_motion
 from capture.errors import CameraError, ConfigError
-from capture.sync import History, SyncParams, find_offset, radar_motion, video_motion
 
 
 def bumps(rng: np.random.Generator, length_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
-from capture.camera import image_files, read_image, resize_image
-from capture.faces import FaceCropper
+from capture.camera.faces import FaceCropper
+from capture.camera.reader import image_files, read_image, resize_image
 from radarid.errors import TrainError
 from radarid.learn import facenet_graph, teacher
 from radarid.learn.teacher import CACHED_NAMES, Teacher, find_weights, read_weights

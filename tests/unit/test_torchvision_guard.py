@@ -12,9 +12,9 @@ import pytest
 import torch
 from naive.nms import nms as naive_nms
 
-from capture import torchvision_guard
+from capture.camera import torchvision_guard
+from capture.camera.torchvision_guard import import_torchvision, nms
 from capture.errors import CaptureError
-from capture.torchvision_guard import import_torchvision, nms
 
 
 def random_boxes(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,7 +71,7 @@ def run(code: str) -> str:
 def test_facenet_pytorch_imports_after_the_guard_even_when_torchvision_failed_before() -> None:
     code = (
         "try:\n    import torchvision\nexcept RuntimeError:\n    pass\n"
-        "from capture.torchvision_guard import import_torchvision\n"
+        "from capture.camera.torchvision_guard import import_torchvision\n"
         "tv = import_torchvision()\nimport facenet_pytorch, torch\n"
         "print(tv.ops.nms(torch.tensor([[0., 0, 4, 4], [0, 0, 4, 3]]), torch.tensor([.1, .2]), .5))"
     )

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from loopback import BOARD, drain, free_port, packets_of, send, sender
 
-from capture import udp
-from capture.dca1000 import Reassembler
+from capture.dca1000.packets import PAYLOAD_BYTES, SLOT_BYTES, PacketBatch
+from capture.dca1000.reassembler import Reassembler
 from capture.errors import LinkError
-from capture.packets import PAYLOAD_BYTES, SLOT_BYTES, PacketBatch
-from capture.recvmmsg import (
+from capture.udp import receiver as udp
+from capture.udp.receiver import UdpReceiver, ask_for_buffer
+from capture.udp.recvmmsg import (
     CALL_PACKETS,
     MmsgSlots,
     PlainSlots,
@@ -25,7 +26,6 @@ from capture.recvmmsg import (
     prepare_slots,
     source_number,
 )
-from capture.udp import UdpReceiver, ask_for_buffer
 
 HOST = "127.0.0.11"
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="of the Linux kernel")
@@ -286,7 +286,7 @@ def test_interrupted_and_empty_calls_are_no_errors(monkeypatch: pytest.MonkeyPat
         slots = MmsgSlots(receiving, 4)
         monkeypatch.setattr(slots, "_recvmmsg", lambda *_: -1)
         codes = itertools.cycle([errno.EINTR, errno.EAGAIN, errno.ENOMEM])
-        monkeypatch.setattr("capture.recvmmsg.ctypes.get_errno", lambda: next(codes))
+        monkeypatch.setattr("capture.udp.recvmmsg.ctypes.get_errno", lambda: next(codes))
         assert slots.receive(0, 4) == 0
         assert slots.receive(0, 4) == 0
         with pytest.raises(OSError, match="memory"):

@@ -11,8 +11,8 @@ from naive import packet_file as naive
 
 from capture.config import RadarConfig
 from capture.errors import LayoutError
-from capture.file import open_recording
-from capture.formats import load_radar_config
+from capture.file.recording import open_recording
+from capture.formats.load import load_radar_config
 from capture.layouts import decode
 from capture.types import AdcFrame
 from capture.vendor import openradar_samples, openradar_strip_packets

@@ -1,0 +1,1 @@
+"""Camera pictures, faces, and when they were taken."""

@@ -1,0 +1,1 @@
+"""Raw files: one byte stream over parts, headers and losses, as frames."""
