@@ -88,7 +88,7 @@ def sidecar_of(out: Path) -> tuple[Sidecar, LiveFacts]:
 
 
 @pytest.mark.parametrize("faults", [
-    ["--loss", 0.01, "--reorder", 0.01, "--duplicate", 0.01, "--seed", 3],
+    ["--loss", 0.01, "--reorder", 0.01, "--duplicate", 0.01, "--seed", 5],
     ["--restart-after", 700],
 ], ids=["loss", "restart"])
 def test_what_is_recorded_is_what_was_sent(
