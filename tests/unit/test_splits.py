@@ -185,7 +185,7 @@ def test_the_check_sees_overlap() -> None:
 def faces_of(rows: list[tuple[str, int, float]]) -> FaceTable:
     subject, recording, time_s = zip(*rows, strict=True)
     ones = np.ones(len(rows), np.float32)
-    return FaceTable(np.array(subject), np.array(recording), np.array(time_s), ones, ones)
+    return FaceTable(np.array(subject), np.array(recording), np.array(time_s), ones, ones, ones)
 
 
 TABLE = table_of([*walks("anna", 2), *walks("bob", 2)])  # recordings 0 1 (anna) 2 3 (bob)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from capture import correlation
+from capture.camera import correlation
 from capture.camera.sync import History, SyncParams, find_offset, radar_motion, video_motion
 from capture.errors import CameraError, ConfigError
 
