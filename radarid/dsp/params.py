@@ -25,7 +25,10 @@ class DspParams:
     range_window : taper over the samples of a chirp
     min_range_m, max_range_m : range bins that are kept
     clutter : 'mean' subtracts each range bin's mean over the frame (over the window where slow
-        time runs across frames), which also blanks about +-1 / (averaging time) of Doppler
+        time runs across frames), which also blanks about +-1 / (averaging time) of Doppler;
+        'highpass' filters slow time, 'exponential' subtracts a running background
+    highpass_hz : corner of the 'highpass'
+    background_s : time constant of the 'exponential' background
     slow_time : 'frame' keeps windows inside frames, 'continuous' lets them run across frames,
         'burst' averages each frame to one chirp; 'auto' follows the radar's timing
     window_chirps : chirps in a slice's window, at most (a frame may hold fewer); 0 for those of
@@ -34,6 +37,12 @@ class DspParams:
     slices_per_frame : slices in a frame ('frame' only), evenly placed
     hop_chirps : chirps from one slice to the next ('continuous' and 'burst')
     velocity_oversampling : Doppler bins per chirp of the window, at least (zero padding)
+    merge : 'power' sums the receive antennas' powers; 'coherent' forms one beam towards the
+        walker before the slow-time transform
+    planes : 'one' image plane, the sum over range bins; 'stack' adds the maximum over them and
+        the torso's bin alone; 'multires' adds windows of half and a quarter of the length
+    max_walkers : more than one are tracked apart, and each has slices of its own
+    compat : 'gaitsada' or 'paper' reproduce a published chain with its axes
     gate_m : half width of the range gate around the walker; inf sums all kept bins
     track_lag_s : how far the range track looks ahead before it decides
     track_speed_mps : the fastest radial motion of a walker's body that the track follows
@@ -52,13 +61,19 @@ class DspParams:
     range_window: Taper = "hann"
     min_range_m: float = 0.5
     max_range_m: float = 10.0
-    clutter: Literal["mean", "none"] = "mean"
+    clutter: Literal["mean", "highpass", "exponential", "none"] = "mean"
+    highpass_hz: float = 50.0
+    background_s: float = 1.0
     slow_time: Literal["auto", "frame", "continuous", "burst"] = "auto"
     window_chirps: int = 0
     doppler_window: Taper = "hann"
     slices_per_frame: int = 4
     hop_chirps: int = 16
     velocity_oversampling: int = 4
+    merge: Literal["power", "coherent"] = "power"
+    planes: Literal["one", "stack", "multires"] = "one"
+    max_walkers: int = 1
+    compat: Literal["none", "gaitsada", "paper"] = "none"
     gate_m: float = 0.8
     track_lag_s: float = 0.27
     track_speed_mps: float = 3.0
@@ -75,8 +90,8 @@ class DspParams:
 
     def __post_init__(self) -> None:
         for key in (
-            "slices_per_frame", "hop_chirps", "velocity_oversampling",
-            "gate_m", "track_speed_mps", "max_velocity_mps", "clip_s", "hop_s", "span_db",
+            "slices_per_frame", "hop_chirps", "velocity_oversampling", "max_walkers",
+            "highpass_hz", "background_s", "gate_m", "track_speed_mps", "max_velocity_mps", "clip_s", "hop_s", "span_db",
         ):  # fmt: skip
             if not getattr(self, key) > 0:
                 raise ParameterError(f"'{key}' must be positive", got=getattr(self, key))

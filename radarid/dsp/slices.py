@@ -23,6 +23,9 @@ class Slices:
     valid : float32 (n,), fraction of the window's chirps that were received
     range_m : float32 (n,), where the walker's body is believed to be
     presence_db : float32 (n,), level of that range bin over the noise; 0 where lost
+    angle_rad : float32 (n,), azimuth of the walker; NaN where it was not estimated
+    track : int32 (n,), number of the walker; several walkers have slices at equal times
+    planes : float32 (n, n_more, n_velocity), further planes of the image; see `DspParams.planes`
     frame_time_s : float64 (n_frames,), centres of the track's steps (frames, usually)
     range_energy : float32 (n_frames, n_bins), moving energy; NaN where nothing was received
     """
@@ -32,6 +35,9 @@ class Slices:
     valid: np.ndarray
     range_m: np.ndarray
     presence_db: np.ndarray
+    angle_rad: np.ndarray
+    track: np.ndarray
+    planes: np.ndarray
     frame_time_s: np.ndarray
     range_energy: np.ndarray
 
@@ -51,14 +57,20 @@ class Slices:
         """Slices, and steps of the range-time energy, in start_s <= time < stop_s (views)."""
         own = slice(*np.searchsorted(self.time_s, (start_s, stop_s)))
         steps = slice(*np.searchsorted(self.frame_time_s, (start_s, stop_s)))
+        return self._part(own, steps)
+
+    def tracks(self) -> list[int]:
+        """Numbers of the walkers that have slices, ascending."""
+        return [int(track) for track in np.unique(self.track)]
+
+    def of(self, track: int) -> Slices:
+        """One walker's slices; the range-time energy stays that of all."""
+        return self._part(self.track == track, slice(None))
+
+    def _part(self, own: slice | np.ndarray, steps: slice) -> Slices:
+        kept = {field.name: getattr(self, field.name)[own] for field in fields(Slices)[:-2]}
         return Slices(
-            time_s=self.time_s[own],
-            power=self.power[own],
-            valid=self.valid[own],
-            range_m=self.range_m[own],
-            presence_db=self.presence_db[own],
-            frame_time_s=self.frame_time_s[steps],
-            range_energy=self.range_energy[steps],
+            **kept, frame_time_s=self.frame_time_s[steps], range_energy=self.range_energy[steps]
         )
 
 

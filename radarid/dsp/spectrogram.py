@@ -128,6 +128,9 @@ class SpectrogramStream:
             valid=none,
             range_m=none,
             presence_db=none,
+            angle_rad=none,
+            track=np.empty(0, np.int32),
+            planes=np.empty((0, 0, len(self.velocity_mps)), np.float32),
             frame_time_s=np.empty(0),
             range_energy=np.empty((0, len(self.range_m)), np.float32),
         )
@@ -233,6 +236,9 @@ class SpectrogramStream:
             valid=valid,
             range_m=walker[:, 0],
             presence_db=walker[:, 1],
+            angle_rad=np.full(n, np.nan, np.float32),
+            track=np.zeros(n, np.int32),
+            planes=np.empty((n, 0, len(self.velocity_mps)), np.float32),
         )
 
 

@@ -23,6 +23,9 @@ def slices_of(power: np.ndarray, spacing_s: float = 0.01) -> tuple[Slices, Axes]
         valid=np.ones(n, np.float32),
         range_m=np.full(n, 3.0, np.float32),
         presence_db=np.full(n, 30.0, np.float32),
+        angle_rad=np.full(n, np.nan, np.float32),
+        track=np.zeros(n, np.int32),
+        planes=np.empty((n, 0, 64), np.float32),
         frame_time_s=np.empty(0),
         range_energy=np.empty((0, 10), np.float32),
     )
