@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,9 @@ class Clip:
     direction : 'away', 'towards' or 'across' (slower than 0.25 m/s)
     velocity_mps : median velocity of the body, positive away
     range_m : median distance of the body
+    planes : float32 array, shape (n_more, image_size, image_size), further planes like `image`,
+        each one under its own peak; empty without any
+    track : number of the walker, where several are told apart
     """
 
     image: np.ndarray
@@ -45,6 +48,18 @@ class Clip:
     direction: Direction
     velocity_mps: float
     range_m: float
+    planes: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
+    track: int = 0
+
+    @property
+    def layers(self) -> np.ndarray:
+        """Image and further planes, float32 (1 + n_more, image_size, image_size)."""
+        return np.stack([self.image, *self.planes])
+
+
+def n_more_planes(params: DspParams) -> int:
+    """How many planes an image has beside its first, see `DspParams.planes`."""
+    return 0 if params.planes == "one" else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +72,14 @@ class Columns:
     valid : bool array (n_time,), whether both neighbouring slices are valid
     present : bool array (n_time,), whether both show a walker
     range_m : float64 array (n_time,), the walker's place
+    planes : float32 array (n_more, n_time, n_velocity), like `power`
     """
 
     power: np.ndarray
     valid: np.ndarray
     present: np.ndarray
     range_m: np.ndarray
+    planes: np.ndarray
 
 
 def cut_clips(slices: Slices, axes: Axes, params: DspParams) -> list[Clip]:
@@ -76,14 +93,21 @@ def cut_clips(slices: Slices, axes: Axes, params: DspParams) -> list[Clip]:
     Returns
     -------
     list of Clip
-        In order of time. Clips of a quality below `params.min_quality` are left out.
+        Walker by walker, each in order of time. Clips of a quality below `params.min_quality`
+        are left out.
     """
-    clips = (clip_at(slices, axes, params, start) for start in clip_starts_s(slices, axes, params))
-    return [clip for clip in clips if clip.quality >= params.min_quality]
+    clips = []
+    for track in slices.tracks():
+        walker = slices.of(track)
+        for start_s in clip_starts_s(walker, axes, params):
+            clip = clip_at(walker, axes, params, start_s)
+            if clip.quality >= params.min_quality:
+                clips.append(clip)
+    return clips
 
 
 def clip_starts_s(slices: Slices, axes: Axes, params: DspParams) -> Iterator[float]:
-    """Starts of all clips that fit into the slices, on the grid of `params.hop_s`.
+    """Starts of all clips that fit into one walker's slices, on the grid of `params.hop_s`.
 
     The grid is that of the recording's clock, so that a live stream cuts the same clips.
     """
@@ -101,7 +125,7 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
 
     Parameters
     ----------
-    slices, axes : of one recording; slices around the clip are enough
+    slices, axes : of one walker of a recording; slices around the clip are enough
     params : the parameters that made them
     start_s : start of the clip, seconds since the start of the recording
 
@@ -135,6 +159,10 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
         direction=_direction(velocity),
         velocity_mps=velocity,
         range_m=float(np.median(columns.range_m[shown])) if shown.any() else float("nan"),
+        planes=np.array(
+            [to_image(plane, columns.valid, params) for plane in columns.planes], np.float32
+        ).reshape(-1, n, n),
+        track=int(slices.track[0]) if len(slices) else 0,
     )
 
 
@@ -143,7 +171,7 @@ def columns_at(slices: Slices, axes: Axes, params: DspParams, time_s: np.ndarray
 
     Parameters
     ----------
-    slices, axes : of one recording
+    slices, axes : of one walker of a recording
     params : `min_valid` and `min_presence_db` decide what counts
     time_s : float64 array, shape (n_time,), ascending
 
@@ -156,10 +184,9 @@ def columns_at(slices: Slices, axes: Axes, params: DspParams, time_s: np.ndarray
     near = slices.between(time_s[0] - reach_s, time_s[-1] + reach_s)
     n = len(time_s)
     if len(near) < 2:
-        none = np.zeros(n, bool)
-        return Columns(
-            np.zeros((n, slices.power.shape[1]), np.float32), none, none, np.full(n, np.nan)
-        )
+        none, empty = np.zeros(n, bool), np.zeros((n, slices.power.shape[1]), np.float32)
+        planes = np.zeros((slices.planes.shape[1], *empty.shape), np.float32)
+        return Columns(empty, none, none, np.full(n, np.nan), planes)
     after = np.clip(np.searchsorted(near.time_s, time_s), 1, len(near) - 1)
     before = after - 1
     span_s = near.time_s[after] - near.time_s[before]
@@ -169,12 +196,19 @@ def columns_at(slices: Slices, axes: Axes, params: DspParams, time_s: np.ndarray
     valid = enough[before] & enough[after] & (span_s <= reach_s)
     valid &= outside_s <= axes.slice_interval_s / 2 + 1e-9
     here = near.presence_db >= params.min_presence_db
-    power = near.power[before] * (1 - share)[:, None] + near.power[after] * share[:, None]
+
+    def between(power: np.ndarray) -> np.ndarray:
+        weight = np.expand_dims(share, tuple(range(1, power.ndim)))
+        mixed = power[before] * (1 - weight) + power[after] * weight
+        mixed[~valid] = 0
+        return mixed
+
     return Columns(
-        power=power * valid[:, None],
+        power=between(near.power),
         valid=valid,
         present=here[before] & here[after],
         range_m=near.range_m[before] * (1 - share) + near.range_m[after] * share,
+        planes=np.moveaxis(between(near.planes), 1, 0),
     )
 
 
