@@ -14,14 +14,15 @@ import numpy as np
 
 from capture.config import RadarConfig, waveform_differences
 from capture.errors import ConfigError
-from capture.schema import differing_keys, fingerprint, from_mapping, to_mapping
+from capture.schema import differing_keys, from_mapping, to_mapping
 from radarid.data.store_schema import (
     Columns,
     check_attributes,
-    check_image,
+    check_one_walker,
     clip_columns,
     data_sets,
     face_columns,
+    label_pixels,
     recording_columns,
     to_content,
     to_entry,
@@ -69,8 +70,10 @@ class GaitStore:
         Raises
         ------
         StoreError
-            The file exists and `exist_ok` is false, or it is of another configuration.
+            The file exists and `exist_ok` is false, or it is of another configuration; the
+            processing tells several walkers apart.
         """
+        check_one_walker(dsp, path)
         faces = faces or FaceContent()
         if exist_ok and path.exists():
             store = cls.open(path, "r+")
@@ -83,7 +86,7 @@ class GaitStore:
         create_private(path)
         file = h5py.File(path, "w")
         write_attributes(file, radar, dsp, faces)
-        for group, columns in data_sets(dsp.image_size, faces).items():
+        for group, columns in data_sets(dsp, faces).items():
             for name, (dtype, shape) in columns.items():
                 packing = {} if h5py.check_string_dtype(dtype) else GZIP
                 file.create_dataset(
@@ -94,6 +97,7 @@ class GaitStore:
                     dtype=dtype,
                     **packing,
                 )
+        label_pixels(file, dsp)
         file.flush()
         return cls(file)
 
@@ -190,16 +194,13 @@ class GaitStore:
                 got="; ".join(found),
                 remedy="one store a waveform: choose another --out",
             )
-        if dsp is not None and fingerprint(dsp) != self._file.attrs["dsp_fingerprint"]:
+        if dsp is not None and dsp != self.dsp:
             raise StoreError(
                 "holds clips of another signal processing (store != wanted)",
                 where=self.path,
-                got="; ".join(
-                    differing_keys(json.loads(self._file.attrs["dsp"]), to_mapping(dsp))
-                ),
+                got="; ".join(differing_keys(to_mapping(self.dsp), to_mapping(dsp))),
                 remedy="one store a signal processing: choose another --out",
             )
-
         own = self.face_content
         if faces is not None and faces.kind != "none" and faces != own:
             raise StoreError(
@@ -236,16 +237,13 @@ class GaitStore:
         Raises
         ------
         StoreError
-            Another waveform than the store's, or clips or crops of another size or range.
+            Another waveform than the store's, or clips, planes or crops of another size or range.
         """
         self.require(entry.radar)
         row = self.n_recordings
-        size = self._file["clips/spectrogram"].shape[1:]
-        for clip in clips:
-            check_image(clip.image, size, entry.name)
         self._append(
             recording_columns(entry),
-            clip_columns(entry, row, clips, size),
+            clip_columns(entry, row, clips, self.dsp),
             face_columns(entry, row, faces, self.face_content, embeddings),
         )
         return row
@@ -323,6 +321,19 @@ class GaitStore:
             An index outside the store.
         """
         return self._read_rows("clips", "spectrogram", indices)
+
+    def read_layers(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """All planes of the clips, the spectrogram first, uint8 (n, 1 + n_more, height, width).
+
+        Raises `StoreError` as `read_clips` does, and for a store of one plane.
+        """
+        if "planes" not in self._file["clips"]:
+            raise StoreError(
+                "holds one image plane a clip", where=self.path, got=f"planes = {self.dsp.planes}",
+                remedy="ingest the recordings into another store with --set planes=stack",
+            )
+        first = self.read_clips(indices)[:, None]
+        return np.concatenate([first, self._read_rows("clips", "planes", indices)], axis=1)
 
     def read_valid(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Which columns of the clips rest on received data, bool (n, width)."""

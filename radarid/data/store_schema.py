@@ -15,6 +15,7 @@ from capture.schema import fingerprint, from_mapping, to_mapping
 from capture.types import Gap
 from radarid.data.tables import FaceContent, RecordingEntry
 from radarid.dsp import slowtime
+from radarid.dsp.clips import n_more_planes
 from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
 from radarid.provenance import history_entry, versions
@@ -40,6 +41,7 @@ def write_attributes(
         dsp=json.dumps(to_mapping(dsp)),
         dsp_fingerprint=fingerprint(dsp),
         velocity_mps=slowtime.velocity_axis_mps(radar, dsp, slowtime.plan(radar, dsp)),
+        time_s=(np.arange(dsp.image_size) + 0.5) * (dsp.clip_s / dsp.image_size),
         clip_s=dsp.clip_s,
         faces=json.dumps(asdict(faces)),
         versions=json.dumps(versions()),
@@ -48,6 +50,24 @@ def write_attributes(
         n_faces=0,
         n_recordings=0,
     )
+
+
+def check_one_walker(dsp: DspParams, where: object) -> None:
+    """Raise `StoreError` for processing that tells walkers apart: nobody would know who is who."""
+    if dsp.max_walkers > 1:
+        raise StoreError(
+            "a store knows one person a recording, and cannot name several walkers", where=where,
+            got=f"max_walkers = {dsp.max_walkers}", expected=1, remedy="--set max_walkers=1",
+        )
+
+
+def label_pixels(file: h5py.File, dsp: DspParams) -> None:
+    """Write on the data sets of pixels what their axes and levels are."""
+    for name in ("spectrogram", "planes")[: 1 + (n_more_planes(dsp) > 0)]:
+        data = file["clips"][name]
+        data.dims[data.ndim - 2].label = "velocity_mps"
+        data.dims[data.ndim - 1].label = "time_s"
+        data.attrs["level_db"] = dsp.span_db / 255
 
 
 def check_attributes(file: h5py.File) -> None:
@@ -81,9 +101,12 @@ def to_content(text: str) -> FaceContent:
     return FaceContent(**(table | {"shape": tuple(table["shape"])}))
 
 
-def data_sets(size: int, faces: FaceContent) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
+def data_sets(
+    dsp: DspParams, faces: FaceContent
+) -> dict[str, dict[str, tuple[Any, tuple[int, ...]]]]:
     """Group -> data set -> (dtype, shape of a row)."""
-    text = h5py.string_dtype()
+    text, size, n_more = h5py.string_dtype(), dsp.image_size, n_more_planes(dsp)
+    planes = {"planes": (np.dtype("u1"), (n_more, size, size))} if n_more else {}
     content: dict[str, tuple[Any, tuple[int, ...]]] = {}
     if faces.kind == "crops":
         content["crop"] = np.dtype("u1"), (FACE_SIZE, FACE_SIZE, 3)
@@ -92,6 +115,7 @@ def data_sets(size: int, faces: FaceContent) -> dict[str, dict[str, tuple[Any, t
     return {
         "clips": {
             "spectrogram": (np.dtype("u1"), (size, size)),
+            **planes,
             "valid": (np.dtype("?"), (size,)),
             **{name: (text, ()) for name in ("subject", "session", "take", "direction")},
             "recording": (np.dtype("<i8"), ()),
@@ -125,28 +149,44 @@ def data_sets(size: int, faces: FaceContent) -> dict[str, dict[str, tuple[Any, t
     }
 
 
-def check_image(image: np.ndarray, shape: tuple[int, ...], where: str) -> None:
-    """Raise `StoreError` when a clip's picture has another shape, or pixels outside [0, 1]."""
-    if image.shape != shape:
-        raise StoreError("clip of another size", where=where, got=image.shape, expected=shape)
-    if not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
-        raise StoreError(
-            "clip with pixels outside [0, 1]", where=where,
-            got=f"{image.min()} to {image.max()}",
-        )
+def _pixels(images: Sequence[np.ndarray], shape: tuple[int, ...], where: str) -> np.ndarray:
+    """Nearest of 256 levels; `StoreError` for another shape, or pixels outside [0, 1]."""
+    pixels = np.empty((len(images), *shape), np.uint8)
+    for k, image in enumerate(images):
+        if image.shape != shape:
+            raise StoreError("clip of another size", where=where, got=image.shape, expected=shape)
+        if not (image.min() >= 0 and image.max() <= 1):  # false for NaN, too
+            raise StoreError(
+                "clip with pixels outside [0, 1]", where=where,
+                got=f"{image.min()} to {image.max()}",
+            )
+        pixels[k] = np.rint(255 * image)
+    return pixels
 
 
 def clip_columns(
-    entry: RecordingEntry, row: int, clips: Sequence[Clip], size: tuple[int, ...]
+    entry: RecordingEntry, row: int, clips: Sequence[Clip], dsp: DspParams
 ) -> Columns:
-    """Rows of /clips for one recording."""
-    n = len(clips)
-    spectrogram = np.empty((n, *size), np.uint8)
-    for k, clip in enumerate(clips):
-        spectrogram[k] = np.rint(255 * clip.image)
+    """Rows of /clips for one recording.
+
+    Raises
+    ------
+    StoreError
+        A picture of another size or range, or clips without the planes that `dsp` asks for.
+    """
+    n, size, n_more = len(clips), dsp.image_size, n_more_planes(dsp)
+    for clip in clips:
+        if len(clip.planes) != n_more:
+            raise StoreError(
+                "clip with another number of further image planes", where=entry.name,
+                got=len(clip.planes), expected=n_more,
+            )
+    images = [clip.image for clip in clips], [clip.planes for clip in clips]
+    planes = {"planes": _pixels(images[1], (n_more, size, size), entry.name)} if n_more else {}
     return {
-        "spectrogram": spectrogram,
-        "valid": np.array([clip.valid for clip in clips], bool).reshape(n, size[1]),
+        "spectrogram": _pixels(images[0], (size, size), entry.name),
+        **planes,
+        "valid": np.array([clip.valid for clip in clips], bool).reshape(n, size),
         "subject": [entry.subject] * n,
         "session": [entry.session] * n,
         "take": [entry.take] * n,
