@@ -34,7 +34,8 @@ def augment(images: Tensor, params: ClipAugment, rng: np.random.Generator) -> Te
 
     Parameters
     ----------
-    images : uint8 tensor, shape (n, height, width); rows are velocity, columns time
+    images : uint8 tensor, shape (n, height, width), or (n, n_planes, height, width), whose planes
+        change together; rows are velocity, columns time
     params : how much
     rng : where chance comes from
 
@@ -42,20 +43,21 @@ def augment(images: Tensor, params: ClipAugment, rng: np.random.Generator) -> Te
     -------
     uint8 tensor of the same shape
     """
-    n, height, width = images.shape
+    planes = images if images.dim() == 4 else images[:, None]
+    n, _, height, width = planes.shape
     if params.mirror:
         turned = torch.from_numpy(rng.random(n) < params.mirror)
-        images = torch.where(turned[:, None, None], images.flip(1), images)
+        planes = torch.where(turned[:, None, None, None], planes.flip(2), planes)
     if params.time_shift:
         most = round(params.time_shift * width)
         shift = torch.from_numpy(rng.integers(-most, most + 1, size=n))
         columns = (torch.arange(width) - shift[:, None]) % width
-        images = images.gather(2, columns[:, None, :].expand(-1, height, -1))
+        planes = planes.gather(3, columns[:, None, None, :].expand_as(planes))
     if params.time_mask:
-        images = images * ~_stripe(n, width, params.time_mask, rng)[:, None, :]
+        planes = planes * ~_stripe(n, width, params.time_mask, rng)[:, None, None, :]
     if params.velocity_mask:
-        images = images * ~_stripe(n, height, params.velocity_mask, rng)[:, :, None]
-    return images
+        planes = planes * ~_stripe(n, height, params.velocity_mask, rng)[:, None, :, None]
+    return planes.reshape(images.shape)
 
 
 def _stripe(n: int, length: int, share: float, rng: np.random.Generator) -> Tensor:

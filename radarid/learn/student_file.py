@@ -62,7 +62,8 @@ class TrainedStudent:
 
         Parameters
         ----------
-        clips : uint8, or float32 in [0, 1], shape (n, 256, 256)
+        clips : uint8, or float32 in [0, 1], shape (n, 256, 256), or (n, n_planes, 256, 256) of
+            which the student takes what it was trained on
 
         Returns
         -------
@@ -78,7 +79,7 @@ class TrainedStudent:
 
 
 def run(model: Student, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Embeddings and logits of images (n, size, size) in evaluation mode, on the CPU.
+    """Embeddings and logits of images, as `to_input` makes them, in evaluation mode, on the CPU.
 
     The batches are the same whoever calls, so the same images give the same bits.
     """
@@ -153,6 +154,6 @@ def load_student(run_folder: Path, device: str = "cpu") -> TrainedStudent:
             f"damaged: {json.dumps(str(failure))[:200]}", where=run_folder, remedy="train again"
         ) from None
     for name in ("radar", "dsp"):
-        if fingerprint(getattr(student, name)) != facts[f"{name}_fingerprint"]:
+        if fingerprint(facts[name]) != facts[f"{name}_fingerprint"]:
             raise RunError(f"damaged: its {name} configuration was changed", where=run_folder)
     return student

@@ -23,13 +23,14 @@ class InputParams:
     Parameters
     ----------
     size : pixels along each side; clips are averaged down to it by area
-    channels : "repeat" copies the plane to the three inputs of a usual backbone, "single" gives
-        the backbone a one-plane stem
+    channels : "repeat" copies the plane to the three inputs of a usual backbone, "colormap"
+        gives them its red, green and blue in viridis, "single" gives the backbone a one-plane
+        stem, "stack" shows it the three planes of a store that has them (see `DspParams.planes`)
     fold : mirror clips whose power lies at negative velocities, so that everybody walks away
     """
 
     size: int = Field(default=256, ge=32, le=1024)
-    channels: Literal["repeat", "single"] = "repeat"
+    channels: Literal["repeat", "colormap", "single", "stack"] = "repeat"
     fold: bool = False
 
 
@@ -60,9 +61,12 @@ BACKBONES = {
 class Student(nn.Module):
     """Backbone and linear classifier; all that is left of a training when it is over.
 
+    With "colormap" the table of colours is kept, and saved, with the weights, so that the student
+    sees the same ones for ever.
+
     Parameters
     ----------
-    backbone : module, images -> (n, n_embedding)
+    backbone : module, planes -> (n, n_embedding)
     n_embedding, n_subjects : lengths of embedding and logits
     channels : see `InputParams`
     """
@@ -74,24 +78,37 @@ class Student(nn.Module):
         self.backbone = backbone
         self.classifier = nn.Linear(n_embedding, n_subjects)
         self.n_embedding, self.n_planes = n_embedding, 1 if channels == "single" else 3
+        self.colours: Tensor | None
+        self.register_buffer("colours", _colours() if channels == "colormap" else None)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Embed and classify clips.
 
         Parameters
         ----------
-        images : uint8 tensor, shape (n, size, size), as `to_input` makes them
+        images : uint8 tensor, shape (n, size, size) or (n, 3, size, size), as `to_input` makes
+            them
 
         Returns
         -------
         embedding : float32 tensor, shape (n, n_embedding), the pooled vector before the classifier
         logits : float32 tensor, shape (n, n_subjects)
         """
-        planes = images[:, None].float() / 255
+        if self.colours is not None:
+            images = self.colours[images.long()].movedim(3, 1)
+        planes = (images if images.dim() == 4 else images[:, None]).float() / 255
         planes = planes.expand(-1, self.n_planes, -1, -1)
         # Several times faster than planes-first on CPUs, and what tensor cores want.
         embedding = self.backbone(planes.contiguous(memory_format=torch.channels_last))
         return embedding, self.classifier(embedding)
+
+
+def _colours() -> Tensor:
+    """Matplotlib's viridis, uint8 (256, 3); integers, so that no average of weights moves them."""
+    import matplotlib
+
+    table = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
+    return torch.from_numpy(np.ascontiguousarray(table[:, :3]))
 
 
 def build_student(name: str, channels: str, n_subjects: int) -> Student:
@@ -100,7 +117,7 @@ def build_student(name: str, channels: str, n_subjects: int) -> Student:
     Parameters
     ----------
     name : a key of `BACKBONES`
-    channels : "repeat" or "single"
+    channels : see `InputParams`
     n_subjects : people to tell apart
 
     Raises
@@ -137,29 +154,44 @@ def to_input(clips: np.ndarray, params: InputParams) -> Tensor:
 
     Parameters
     ----------
-    clips : uint8, or float32 in [0, 1], shape (n, height, width); both give the same result for
-        one clip before and after storage
-    params : size, and whether to fold
+    clips : uint8, or float32 in [0, 1], shape (n, height, width), or (n, n_planes, height, width)
+        of which all but "stack" take the first plane; both types give the same result for one
+        clip before and after storage
+    params : size, channels, and whether to fold
 
     Returns
     -------
-    uint8 tensor, shape (n, size, size): the mean over the area of each pixel, rounded
+    uint8 tensor, shape (n, size, size), for "stack" (n, 3, size, size)
+        The mean over the area of each pixel, rounded.
+
+    Raises
+    ------
+    TrainError
+        "stack", and clips of fewer or more than three planes.
     """
-    if clips.dtype != np.uint8:
-        clips = np.rint(255 * clips).astype(np.uint8)
+    planes = clips if clips.ndim == 4 else clips[:, None]
+    if params.channels != "stack":
+        planes = planes[:, :1]
+    elif planes.shape[1] != 3:
+        raise TrainError(
+            "the student sees three image planes", where="channels = 'stack'",
+            got=f"clips of {planes.shape[1]}", remedy="process with planes = 'stack'",
+        )
+    if planes.dtype != np.uint8:
+        planes = np.rint(255 * planes).astype(np.uint8)
     if params.fold:
-        clips = _folded(clips)
-    images = torch.from_numpy(np.ascontiguousarray(clips))
+        planes = _folded(planes)
+    images = torch.from_numpy(np.ascontiguousarray(planes))
     size = (params.size, params.size)
-    if images.shape[1:] == size:
-        return images
-    shrunk = functional.interpolate(images[:, None].float(), size=size, mode="area")
-    return shrunk[:, 0].round().to(torch.uint8)
+    if images.shape[2:] != size:
+        shrunk = functional.interpolate(images.float(), size=size, mode="area")
+        images = shrunk.round().to(torch.uint8)
+    return images if params.channels == "stack" else images[:, 0]
 
 
-def _folded(clips: np.ndarray) -> np.ndarray:
-    """Mirror the clips (n, height, width) that are brighter at negative velocities."""
-    half = clips.shape[1] // 2
-    brightness = clips.sum(2, dtype=np.int64)
+def _folded(planes: np.ndarray) -> np.ndarray:
+    """Mirror clips (n, n_planes, height, width) whose first is brighter at negative velocities."""
+    half = planes.shape[2] // 2
+    brightness = planes[:, 0].sum(2, dtype=np.int64)
     towards = brightness[:, :half].sum(1) > brightness[:, -half:].sum(1)
-    return np.where(towards[:, None, None], clips[:, ::-1], clips)
+    return np.where(towards[:, None, None, None], planes[:, :, ::-1], planes)

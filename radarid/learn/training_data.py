@@ -33,7 +33,7 @@ class Part:
     Parameters
     ----------
     rows : int64 array, shape (n,), rows of the store's clip table
-    images : uint8 tensor, shape (n, size, size)
+    images : uint8 tensor, shape (n, size, size), or (n, 3, size, size) of three planes
     labels : int64 tensor, shape (n,)
     captures : int64 array, shape (n,), the recording each clip comes from
     """
@@ -99,12 +99,14 @@ def load_part(
     params: InputParams,
 ) -> Part:  # fmt: skip
     """Read clips into memory, brought to the student's size; `subjects` gives the labels."""
+    stacked = params.channels == "stack"
+    read = store.read_layers if stacked else store.read_clips
     pieces = [
-        to_input(store.read_clips(rows[start : start + _READ_AT_ONCE]), params)
+        to_input(read(rows[start : start + _READ_AT_ONCE]), params)
         for start in range(0, len(rows), _READ_AT_ONCE)
     ]
-    size = (params.size, params.size)
-    images = torch.cat(pieces) if pieces else torch.empty((0, *size), dtype=torch.uint8)
+    shape = (0, 3, params.size, params.size) if stacked else (0, params.size, params.size)
+    images = torch.cat(pieces) if pieces else torch.empty(shape, dtype=torch.uint8)
     labels = np.searchsorted(subjects, table.subject[rows])
     return Part(rows, images, torch.from_numpy(labels.astype(np.int64)), table.recording[rows])
 
@@ -124,11 +126,19 @@ def load_training_data(
     Raises
     ------
     TrainError
-        Fewer than two people, no validation clips, no weights for the teacher, or embeddings in
-        the store that come from another one.
+        Fewer than two people, no validation clips, no weights for the teacher, embeddings in
+        the store that come from another one, or three planes wanted of a store of one.
     SplitError
         Nothing to train or test with, or people without faces (see `FaceUse.faceless_subjects`).
     """
+    inputs = config.model.input
+    if inputs.channels == "stack" and store.dsp.planes == "one":
+        raise TrainError(
+            "the store has one image plane a clip, and the student is to see three",
+            where=store.path, got="planes = 'one', channels = 'stack'",
+            remedy="ingest the recordings into another store with --set planes=stack (or"
+            " multires), or train with --set model.input.channels=repeat",
+        )
     table, split = split_and_label(store, config)
     people = set(table.subject[split.train].tolist())
     if uses_faces(config) and config.faces.faceless_subjects == "drop":
@@ -140,7 +150,6 @@ def load_training_data(
     faces = None
     if uses_faces(config):
         faces = _load_faces(store, table, train, config, teacher, cache)
-    inputs = config.model.input
     return TrainingData(
         subjects=subjects,
         split=split,

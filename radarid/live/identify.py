@@ -103,7 +103,7 @@ def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResu
     n_rejected = len(clips) - len(good)
     if not good:
         return WalkResult(source.info.name, (), n_rejected, None)
-    _, logits = student.embed(np.stack([clip.image for clip in good]))
+    _, logits = student.embed(np.stack([clip.layers for clip in good]))
     results = tuple(_decide(*pair, student) for pair in zip(good, logits, strict=True))
     return WalkResult(source.info.name, results, n_rejected, student.identify(logits))
 
