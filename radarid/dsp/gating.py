@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
+
+from radarid.dsp import kernels_track
 
 _CEILING_DB = 30.0  # one very strong step must not outweigh the path so far
 _STEP_COST_DB = 1.0  # per bin moved, so that noise does not make the path jitter
 _JUMP_COST_DB = 100.0  # what a new target must be better by, summed over time, to take over
+_COSTS_DB = (_CEILING_DB, _STEP_COST_DB, _JUMP_COST_DB)
 _NOISE_QUANTILE = 0.25  # a walker and its sidelobes fill fewer than three quarters of the bins
 
 
@@ -33,13 +34,14 @@ class RangeTrack:
     """
 
     def __init__(self, range_m: np.ndarray, max_step_m: float, lag: int) -> None:
-        self.range_m = range_m
+        n_bins = len(range_m)
+        self.range_m = np.ascontiguousarray(range_m, dtype=np.float64)
         self.lag = lag
-        self._width_m = float(range_m[1] - range_m[0])
-        reach = max(1, int(np.ceil(max_step_m / self._width_m)))
-        self._moves = np.arange(-reach, reach + 1)
-        self._score = np.zeros(len(range_m))
-        self._steps: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque()
+        self._reach = max(1, int(np.ceil(max_step_m / float(range_m[1] - range_m[0]))))
+        self._score, self._scratch = np.zeros(n_bins), np.empty(n_bins)
+        self._came_from = np.zeros((lag + 1, n_bins), np.int64)
+        self._level, self._energy = np.zeros((2, lag + 1, n_bins))
+        self._oldest = self._n_waiting = 0
 
     def push(self, energy: np.ndarray | None) -> tuple[float, float] | None:
         """Take one step; return the decision about the step `lag` steps ago, if there is one.
@@ -53,60 +55,40 @@ class RangeTrack:
         (range_m, presence_db) or None
             Where the walker's body is, and the level of that bin over the noise (0 when lost).
         """
-        level = np.zeros(len(self.range_m)) if energy is None else level_over_noise_db(energy)
-        came_from = self._advance(np.clip(level, 0.0, _CEILING_DB))
-        self._steps.append((came_from, level, level if energy is None else energy))
-        if len(self._steps) <= self.lag:
-            return None
-        return self._decide()
+        row = (self._oldest + self._n_waiting) % (self.lag + 1)
+        level = self._level[row]
+        if energy is None:
+            self._energy[row], level[:] = 0, 0
+        else:
+            self._energy[row] = energy
+            kernels_track.level_over_noise(self._energy[row], _NOISE_QUANTILE, self._scratch, level)
+        kernels_track.advance(
+            level, _COSTS_DB, self._reach, self._score, self._scratch, self._came_from[row]
+        )
+        self._n_waiting += 1
+        return self._decide() if self._n_waiting > self.lag else None
 
     def flush(self) -> list[tuple[float, float]]:
         """Decide about the remaining steps with what look-ahead there is, oldest first."""
-        decisions = []
-        while self._steps:
-            decisions.append(self._decide())
-        return decisions
-
-    def _advance(self, level: np.ndarray) -> np.ndarray:
-        n = len(self._score)
-        reach = int(self._moves[-1])
-        padded = np.pad(self._score, reach, constant_values=-np.inf)
-        options = np.stack(
-            [padded[reach + m : reach + m + n] - _STEP_COST_DB * abs(m) for m in self._moves]
-        )
-        choice = np.argmax(options, axis=0)
-        best = options[choice, np.arange(n)]
-        came_from = np.arange(n) + self._moves[choice]
-        leader = int(np.argmax(self._score))
-        jumps = best < self._score[leader] - _JUMP_COST_DB
-        came_from[jumps] = leader
-        best[jumps] = self._score[leader] - _JUMP_COST_DB
-        score = best + level
-        self._score = score - score.max()
-        return came_from
+        return [self._decide() for _ in range(self._n_waiting)]
 
     def _decide(self) -> tuple[float, float]:
         """Trace the best path back to the oldest step, and drop that step."""
-        at = int(np.argmax(self._score))
-        for came_from, _, _ in list(self._steps)[:0:-1]:
-            at = int(came_from[at])
-        _, level, energy = self._steps.popleft()
-        return self._refine(energy, at), float(level[at])
-
-    def _refine(self, energy: np.ndarray, at: int) -> float:
-        """Centroid of the energy in the bins next to the path."""
-        near = slice(max(0, at - 1), at + 2)
-        weight = energy[near]
-        total = float(weight.sum())
-        if total <= 0:
-            return float(self.range_m[at])
-        return float(weight @ self.range_m[near] / total)
+        row = self._oldest
+        at, place_m = kernels_track.decide(
+            self._score, self._came_from, self._energy, row, self._n_waiting, self.range_m
+        )
+        self._oldest = (row + 1) % (self.lag + 1)
+        self._n_waiting -= 1
+        return place_m, float(self._level[row, at])
 
 
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
     """Level of each range bin over the noise of its own step, dB, float64 (n_bins,)."""
-    noise = max(float(np.quantile(energy, _NOISE_QUANTILE)), 1e-12)
-    return 10 * np.log10(np.maximum(np.asarray(energy, dtype=np.float64), 1e-12) / noise)
+    level = np.empty(len(energy))
+    values = np.ascontiguousarray(energy, dtype=np.float64)
+    kernels_track.level_over_noise(values, _NOISE_QUANTILE, np.empty_like(values), level)
+    return level
 
 
 def gate_bins(range_m: np.ndarray, center_m: float, half_width_m: float) -> slice:
