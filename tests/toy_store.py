@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,15 @@ def clip_image(person: int, phase: float, size: int, noise: float,
 
 def make_store(path: Path, n_people: int = 3, n_walks: int = 6, n_clips: int = 3, size: int = 32,
                noise: float = 0.4, faceless: tuple[int, ...] = (), n_sessions: int = 1,
-               seed: int = 0, n_faces: int = 2, still_walks: bool = False) -> Path:
+               seed: int = 0, n_faces: int = 2, still_walks: bool = False,
+               planes: str = "one") -> Path:
     """Write a store of people p0, p1, ...; walk k of everybody is in session s(k mod n).
 
-    With `still_walks` all clips of a walk have one phase, and the walk a blot of its own.
+    With `still_walks` all clips of a walk have one phase, and the walk a blot of its own. Further
+    planes are the first in negative, and upside down.
     """
     rng = np.random.default_rng(seed)
-    with GaitStore.create(path, RADAR, DspParams(image_size=size)) as store:
+    with GaitStore.create(path, RADAR, DspParams(image_size=size, planes=planes)) as store:
         for person in range(n_people):
             for walk in range(n_walks):
                 entry = RecordingEntry(
@@ -57,6 +60,11 @@ def make_store(path: Path, n_people: int = 3, n_walks: int = 6, n_clips: int = 3
                     )
                     for k in range(n_clips)
                 ]
+                if planes != "one":
+                    clips = [
+                        replace(clip, planes=np.stack([1 - clip.image, clip.image[::-1]]))
+                        for clip in clips
+                    ]
                 faces = [
                     (float(k), FaceCrop(face_image(person, rng), 0.99, (0.0, 0.0, 1.0, 1.0), 1.0))
                     for k in range(0 if person in faceless else n_faces)

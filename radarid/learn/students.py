@@ -107,8 +107,8 @@ def _colours() -> Tensor:
     """Matplotlib's viridis, uint8 (256, 3); integers, so that no average of weights moves them."""
     import matplotlib
 
-    table = matplotlib.colormaps["viridis"](np.arange(256), bytes=True)
-    return torch.from_numpy(np.ascontiguousarray(table[:, :3]))
+    table = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]
+    return torch.from_numpy(np.rint(255 * table).astype(np.uint8))
 
 
 def build_student(name: str, channels: str, n_subjects: int) -> Student:
