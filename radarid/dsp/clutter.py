@@ -109,10 +109,12 @@ class HighPass:
     mover starts suddenly, which leaves it with a skirt around standstill instead of the lines at
     the frame rate of a filter that runs across the joints. With the paper's radar, 50 Hz and a
     window of 128 chirps (Hann), that skirt is 31 dB below the mover from 0.6 m/s on, which is
-    Hann itself, and 24 dB at 0.4 m/s. In so short a frame slow echoes are not the filter's, they
-    are the mean's: 21 dB down at 0.01 m/s, 10 dB at 0.04 m/s. Where slow time has no gap, the filter runs on, and its start lasts about
-    1 / highpass_hz. Lost chirps and lost frames are bridged at the level of the mean over the
-    last `background_s`, where the filter comes to rest.
+    Hann itself, and 24 dB at 0.4 m/s. In so short a frame it is the mean rather than the filter
+    that takes off slow echoes: 21 dB at 0.01 m/s, 10 dB at 0.04 m/s.
+
+    Where slow time has no gap, the filter runs on, and its start lasts about 1 / highpass_hz.
+    Lost chirps and lost frames are bridged at the level of the mean over the last
+    `background_s`, where the filter comes to rest.
 
     Parameters
     ----------
