@@ -1,8 +1,9 @@
 """Raw recordings -> gait store. What was finished survives a kill; a second run goes on.
 
-Every recording becomes a small store of its own in `<out>.parts/`, written by whichever process
-worked on it. In the end the parts are appended, in the order of the recordings, to a copy of the
-store, which then takes the store's place in one step.
+A recording is hashed, and, if the store does not have it, processed soon after, while its bytes
+are in the page cache. It becomes a small store of its own in `<out>.parts/`, written by whichever
+process worked on it. In the end the parts are appended, in the order of the recordings, to a copy
+of the store, which then takes the store's place in one step.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import fcntl
 import hashlib
 import os
 import shutil
+import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,7 +25,7 @@ from capture.config import RadarConfig, waveform_differences
 from capture.errors import ExplainedError
 from capture.schema import fingerprint
 from radarid import __version__
-from radarid.data.pool import Workers
+from radarid.data.pool import Workers, prepare_processes
 from radarid.data.process import FaceEmbedder, IngestParams, face_warnings, process
 from radarid.data.sources import Identity, Recording
 from radarid.data.store import GaitStore, create_private
@@ -29,6 +33,7 @@ from radarid.data.tables import FaceContent, Group
 from radarid.dsp.params import DspParams
 from radarid.errors import IngestError, StoreError
 from radarid.progress import log, track
+from radarid.provenance import history_entry
 
 __all__ = ["IngestParams", "IngestReport", "Outcome", "ingest"]
 
@@ -92,11 +97,13 @@ class Work:
     ----------
     dsp, params : signal processing, and what is kept
     embedder : makes embeddings of faces, if they are kept
+    history : the step that this is in the history of a recording
     """
 
     dsp: DspParams
     params: IngestParams
     embedder: FaceEmbedder | None = None
+    history: str = ""
 
     def __post_init__(self) -> None:
         if (self.params.faces == "embeddings") != (self.embedder is not None):
@@ -129,6 +136,7 @@ def ingest(
     *,
     embedder: FaceEmbedder | None = None,
     n_workers: int = 1,
+    dask: str | None = None,
 ) -> IngestReport:
     """Process recordings and add them to a store.
 
@@ -139,6 +147,8 @@ def ingest(
     dsp, params : signal processing, and what is kept
     embedder : makes embeddings of faces, if `params` ask for them
     n_workers : processes; the store does not depend on their number
+    dask : address of a Dask scheduler whose workers do the work instead, see
+        `radarid.data.cluster`
 
     Returns
     -------
@@ -151,23 +161,31 @@ def ingest(
         The store is damaged, of another signal processing, holds other faces, or another ingest
         is writing it.
     IngestError
-        Embeddings without an embedder, or the reverse.
+        Embeddings without an embedder, or the reverse; a process was killed; the Dask cluster
+        cannot do the work.
     """
-    work = Work(dsp or DspParams(), params or IngestParams(), embedder)
+    dsp = dsp or DspParams()
+    history = history_entry(f"ingested with processing {fingerprint(dsp)}")
+    work = Work(dsp, params or IngestParams(), embedder, history)
     parts = out.with_name(out.name + ".parts")
-    with _locked(parts), Workers(min(n_workers, max(1, len(recordings)))) as workers:
-        found = workers.map(_identify, recordings)
-        identities = list(track(found, "reading", total=len(recordings)))
-        plan = _plan(recordings, identities, out, work, parts)
-        tasks = [step for step in plan if isinstance(step, _Task)]
-        results = iter(list(track(workers.map(_process, tasks), "ingesting", total=len(tasks))))
-        outcomes = [next(results) if isinstance(step, _Task) else step for step in plan]
-        done = [
-            step for step, outcome in zip(plan, outcomes, strict=True)
-            if isinstance(step, _Task) and outcome.status == "done"
-        ]
-        _merge(out, done)
-    return IngestReport(tuple(outcomes))
+    n_workers = min(n_workers, max(1, len(recordings)))
+    with _locked(parts), _workers(n_workers, dask, parts) as workers:
+        found = _run(recordings, _Plan(out, work, parts), workers)
+        pairs = list(track(found, "ingesting", total=len(recordings)))
+        _merge(out, [task for task, outcome in pairs if task and outcome.status == "done"])
+    return IngestReport(tuple(outcome for _, outcome in pairs))
+
+
+def _workers(
+    n_workers: int, dask: str | None, parts: Path
+) -> contextlib.AbstractContextManager[Workers]:
+    if dask is not None:
+        from radarid.data.cluster import dask_workers
+
+        return dask_workers(dask, parts)
+    if n_workers > 1:
+        prepare_processes([__name__])
+    return Workers(n_workers)
 
 
 @contextlib.contextmanager
@@ -202,38 +220,55 @@ def _identify(recording: Recording) -> Identity | Outcome:
         return Outcome(recording.name, "failed", str(failure))
 
 
-def _plan(
-    recordings: Sequence[Recording],
-    identities: Sequence[Identity | Outcome],
-    out: Path,
-    work: Work,
-    parts: Path,
-) -> list[_Task | Outcome]:
-    """Decide for every recording, before any of them is processed, whether it fits the store."""
-    radar: RadarConfig | None = None
-    known: dict[str, Group] = {}
-    if out.exists():
-        with GaitStore.open(out) as store:
-            radar = store.radar
-            store.require(radar, work.dsp, work.faces)
-            known = {
-                entry.content_id: (entry.subject, entry.session, entry.take)
-                for entry in store.recordings()
-            }
-    plan: list[_Task | Outcome] = []
+def _run(
+    recordings: Sequence[Recording], plan: _Plan, workers: Workers
+) -> Iterator[tuple[_Task | None, Outcome]]:
+    """Yield what became of the recordings, in their order, with the tasks of those that had one."""
+    begun: deque[tuple[_Task | None, Future[Outcome]]] = deque()
+    identities = workers.map(_identify, recordings)
     for recording, identity in zip(recordings, identities, strict=True):
-        if isinstance(identity, Outcome):
-            plan.append(identity)
-            continue
-        radar = radar or identity.radar
-        refusal = _refusal(recording.name, identity, known, radar)
-        if refusal is None:
-            known[identity.content_id] = _group(identity)
-            part = parts / f"{_part_key(identity, work)}.h5"
-            plan.append(_Task(recording, identity, work, part))
+        step = identity if isinstance(identity, Outcome) else plan.step(recording, identity)
+        if isinstance(step, _Task):
+            begun.append((step, workers.submit(_process, step)))
         else:
-            plan.append(refusal)
-    return plan
+            begun.append((None, _finished(step)))
+        while begun and begun[0][1].done():
+            yield begun[0][0], workers.result(begun.popleft()[1])
+    for task, future in begun:
+        yield task, workers.result(future)
+
+
+def _finished(outcome: Outcome) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    return future
+
+
+class _Plan:
+    """Decides for one recording after the other, before it is processed, whether it fits."""
+
+    def __init__(self, out: Path, work: Work, parts: Path) -> None:
+        self._work, self._parts = work, parts
+        self._radar: RadarConfig | None = None
+        self._known: dict[str, Group] = {}
+        if out.exists():
+            with GaitStore.open(out) as store:
+                self._radar = store.radar
+                store.require(store.radar, work.dsp, work.faces)
+                self._known = {
+                    entry.content_id: (entry.subject, entry.session, entry.take)
+                    for entry in store.recordings()
+                }
+
+    def step(self, recording: Recording, identity: Identity) -> _Task | Outcome:
+        """The recording's task, or why it has none."""
+        self._radar = self._radar or identity.radar
+        refusal = _refusal(recording.name, identity, self._known, self._radar)
+        if refusal is not None:
+            return refusal
+        self._known[identity.content_id] = _group(identity)
+        part = self._parts / f"{_part_key(identity, self._work)}.h5"
+        return _Task(recording, identity, self._work, part)
 
 
 def _group(identity: Identity) -> Group:
@@ -281,8 +316,10 @@ def _process(task: _Task) -> Outcome:
 
 def _write_part(task: _Task) -> None:
     work = task.work
-    found = process(task.recording, task.identity, work.dsp, work.params, work.embedder)
-    partial = task.part.with_suffix(f".{os.getpid()}.partial")
+    found = process(
+        task.recording, task.identity, work.dsp, work.params, work.embedder, (work.history,)
+    )
+    partial = task.part.with_suffix(f".{uuid.uuid4().hex}.partial")
     with GaitStore.create(partial, found.entry.radar, work.dsp, work.faces) as part:
         part.add_recording(found.entry, found.clips, found.faces, found.embeddings)
     partial.replace(task.part)

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from capture.camera.face_params import FaceCounts, FaceParams
-from capture.schema import config_class, fingerprint
+from capture.schema import config_class
 from capture.types import AdcFrame
 from radarid.data.manifest import Facts
 from radarid.data.sources import Identity, Recording
@@ -20,7 +20,6 @@ from radarid.dsp.params import DspParams
 from radarid.dsp.slices import Slices
 from radarid.dsp.spectrogram import SpectrogramStream
 from radarid.errors import IngestError
-from radarid.provenance import history_entry
 
 if TYPE_CHECKING:
     from capture.camera.faces import FaceCrop
@@ -112,7 +111,7 @@ class FrameCount:
 
 def process(
     recording: Recording, identity: Identity, dsp: DspParams, params: IngestParams,
-    embedder: FaceEmbedder | None = None,
+    embedder: FaceEmbedder | None = None, history: tuple[str, ...] = (),
 ) -> Processed:  # fmt: skip
     """Turn a recording into clips and faces.
 
@@ -121,6 +120,7 @@ def process(
     recording, identity : what it is
     dsp, params : signal processing, and what is kept
     embedder : needed when embeddings are kept
+    history : what the recording's entry says of its processing
 
     Raises
     ------
@@ -148,7 +148,7 @@ def process(
         n_rejected_clips=n_possible - len(clips),
         gaps=info.gaps,
         evidence=evidence,
-        history=(history_entry(f"ingested with processing {fingerprint(dsp)}"),),
+        history=history,
         face_counts=counts.as_dict() if counts.n_images else {},
     )
     return Processed(entry, clips, faces, _embed(faces, entry, embedder))
