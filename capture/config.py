@@ -92,6 +92,9 @@ class RadarConfig:
     chirps_per_block : chirps that the ADC buffer holds before it is sent, one antenna after the
         other (adcbufCfg, chirp threshold, two lanes); 0: the firmware's choice (`block_chirps`)
     subframe : which part of an advanced frame this waveform is; None for plain frames
+    rx_calibration : (real, imaginary) factors that make the antennas' gains and phases equal,
+        four RX for each TX, or four for all TX; none: they are equal already
+    range_bias_m : what the radar reads too far (delays inside the board), metres
     """
 
     device: str = "IWR1843"
@@ -117,6 +120,8 @@ class RadarConfig:
     hsi_alignment_bytes: Literal[16, 256] = 16
     chirps_per_block: int = 1
     subframe: Subframe | None = None
+    rx_calibration: tuple[tuple[float, float], ...] = ()
+    range_bias_m: float = 0.0
 
     def __post_init__(self) -> None:
         positive = {
@@ -143,6 +148,15 @@ class RadarConfig:
                 got=f"{self.chirps_per_block} of {self.n_chirps}",
                 expected="0 to 8, 0 for the firmware's own choice",
             )
+        factors = [abs(complex(*pair)) for pair in self.rx_calibration]
+        if len(factors) % 4 or not all(0 < size < math.inf for size in factors):
+            raise ConfigError(
+                "'rx_calibration' must hold four finite factors, not 0, for each TX",
+                got=f"{len(factors)} factors, {self.rx_calibration}",
+                remedy="leave it out for antennas that need none",
+            )
+        if not math.isfinite(self.range_bias_m):
+            raise ConfigError("'range_bias_m' must be finite", got=self.range_bias_m)
         if self.active_s > self.frame_period_s * (1 + 1e-9):
             raise ConfigError(
                 "the chirps do not fit into the frame period",
