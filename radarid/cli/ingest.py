@@ -64,6 +64,10 @@ def ingest(
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Processes.")
     ] = os.cpu_count() or 1,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does "
+                                 "the work instead; all of it must see the files.")
+    ] = None,
     as_json: JsonFlag = False,
     overrides: SetOption = None,
 ) -> None:
@@ -76,17 +80,23 @@ def ingest(
     With --simulate (several times, if you like) walks go from the simulator into the store
     without any file. Exit code 1 when a recording failed.
     """
+    from radarid.data.pool import bound_memory, prepare_processes
+
+    bound_memory()
+    if bool(files) == bool(simulate):
+        raise typer.BadParameter("give files, or --simulate, and not both")
+    if jobs > 1 and dask is None:
+        prepare_processes(["radarid.data.ingest"])  # while this process imports the same
     from capture.camera.face_params import FaceParams
     from radarid import config
     from radarid.data.ingest import IngestParams
     from radarid.data.ingest import ingest as run
     from radarid.data.manifest import FactFinder, read_manifest
-    from radarid.data.pool import bound_memory
     from radarid.dsp.params import DspParams
 
-    bound_memory()
-    if bool(files) == bool(simulate):
-        raise typer.BadParameter("give files, or --simulate, and not both")
+    if dask is not None:  # its workers have other working folders
+        files, out = [file.absolute() for file in files or []], out.absolute()
+        face_pictures = face_pictures and face_pictures.absolute()
     if simulate:
         recordings = _simulated(simulate, radar, face_pictures)
     else:
@@ -105,6 +115,7 @@ def ingest(
         IngestParams(faces=kept, detector=config.load(FaceParams, "faces", None, settings)),
         embedder=_embedder() if kept == "embeddings" else None,
         n_workers=jobs,
+        dask=dask,
     )
     show(report, out, as_json)
     raise typer.Exit(1 if report.failed else 0)
@@ -137,7 +148,8 @@ def _simulated(
 
     params = load(ScenarioParams, "scenario", overrides=settings)
     waveform = load_radar_config(find("radar", radar or "demo"))
-    return simulated_walks(replace(params, radar=waveform), face_pictures)
+    mocap = params.mocap and str(Path(params.mocap).absolute())
+    return simulated_walks(replace(params, radar=waveform, mocap=mocap), face_pictures)
 
 
 def show(report: IngestReport, out: Path, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import forkserver
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from radarid.errors import IngestError
 
@@ -111,7 +111,7 @@ class Workers:
             executor = ProcessPoolExecutor(n_workers, context, initializer=set_up_worker)
         self.n_workers = n_workers
         self._executor, self._lost = executor, lost
-        self._unfinished: set[Future[object]] = set()
+        self._unfinished: set[Future[Any]] = set()
 
     def __enter__(self) -> Self:
         return self
