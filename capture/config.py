@@ -148,15 +148,7 @@ class RadarConfig:
                 got=f"{self.chirps_per_block} of {self.n_chirps}",
                 expected="0 to 8, 0 for the firmware's own choice",
             )
-        factors = [abs(complex(*pair)) for pair in self.rx_calibration]
-        if len(factors) % 4 or not all(0 < size < math.inf for size in factors):
-            raise ConfigError(
-                "'rx_calibration' must hold four finite factors, not 0, for each TX",
-                got=f"{len(factors)} factors, {self.rx_calibration}",
-                remedy="leave it out for antennas that need none",
-            )
-        if not math.isfinite(self.range_bias_m):
-            raise ConfigError("'range_bias_m' must be finite", got=self.range_bias_m)
+        self._check_calibration()
         if self.active_s > self.frame_period_s * (1 + 1e-9):
             raise ConfigError(
                 "the chirps do not fit into the frame period",
@@ -164,6 +156,17 @@ class RadarConfig:
                 expected=f"at most frame_period_s = {self.frame_period_s * 1e3:.4g} ms",
                 remedy="fewer loops, shorter chirps or a longer frame period",
             )
+
+    def _check_calibration(self) -> None:
+        sizes = [math.hypot(*pair) for pair in self.rx_calibration]
+        if len(sizes) % 4 or not all(0 < size < math.inf for size in sizes):
+            raise ConfigError(
+                "'rx_calibration' must hold four finite factors other than 0 for each TX",
+                got=f"{len(sizes)} factors: {self.rx_calibration}",
+                remedy="leave it out for antennas that need none",
+            )
+        if not math.isfinite(self.range_bias_m):
+            raise ConfigError("'range_bias_m' must be finite", got=self.range_bias_m)
 
     # -- antennas ---------------------------------------------------------------------------
     @property
@@ -365,8 +368,12 @@ RAW_FORMAT_KEYS = frozenset({
 })  # fmt: skip
 """Keys of a `RadarConfig` that say how samples are stored, not what they mean."""
 
+BOARD_KEYS = frozenset({"rx_calibration", "range_bias_m"})
+"""Keys of a `RadarConfig` that tell one board from the next of its kind."""
+
 
 def waveform_differences(first: RadarConfig, second: RadarConfig) -> list[str]:
     """Keys, with both values, in which two radars transmit or sample differently."""
     found = differing_keys(first, second)
-    return [entry for entry in found if entry.partition(":")[0] not in RAW_FORMAT_KEYS]
+    passed_over = RAW_FORMAT_KEYS | BOARD_KEYS
+    return [entry for entry in found if entry.partition(":")[0] not in passed_over]

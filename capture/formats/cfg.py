@@ -35,6 +35,7 @@ from capture.formats.common import (
     Section,
     Waveforms,
     build,
+    calibration,
     chirp_range,
     define,
     number,
@@ -58,8 +59,9 @@ N_FIELDS = {
     "channelCfg": (3,), "adcCfg": (2,), "adcbufCfg": (4, 5), "profileCfg": (14,), "chirpCfg": (8,),
     "bpmCfg": (4,), "frameCfg": (7,), "advFrameCfg": (5,), "subFrameCfg": (10,),
     "lvdsStreamCfg": (4,), "dfeDataOutputMode": (1,),
+    "compRangeBiasAndRxChanPhase": (9, 17, 25), "measureRangeBiasAndRxChanPhase": (3,),
 }  # fmt: skip
-"""Commands that say something about the raw data, with the number of fields they may have."""
+"""Commands that bear on the raw data, with the number of fields they may have."""
 
 STREAMS_NOTHING = "lvdsStreamCfg has data format 0: the radar streams no raw data as it stands"
 Command = list[str]
@@ -143,6 +145,7 @@ def _waveforms(commands: Commands, text: str) -> Waveforms:
         "rx_mask": whole(rx, 1, 15, "receive antenna mask of channelCfg"),
         "adc_bits": ADC_BITS[whole(bits, 0, 2, "bits of adcCfg")],
         "adc_format": ADC_FORMATS[whole(adc_format, 0, 2, "format of adcCfg")],
+        **calibration(commands.get("compRangeBiasAndRxChanPhase", [[]])[-1]),
     }
     profiles = _profiles(commands)
     sections, n_frames = _sections(commands, values["adc_format"])

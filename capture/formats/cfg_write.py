@@ -92,6 +92,7 @@ def format_cfg(config: RadarConfig) -> str:
         *(_profile(config, k, ramp_end) for k, ramp_end in enumerate(ramps.values())),
         *(_chirp(k, chirp, list(ramps)) for k, chirp in enumerate(config.chirps)),
         *_bpm(config),
+        *_calibration(config),
         f"frameCfg 0 {len(config.chirps) - 1} {config.n_loops} {config.n_frames} "
         f"{_text(config.frame_period_s, MS)} 1 0",
         f"lvdsStreamCfg -1 {int(config.hsi_header)} 1 0",
@@ -133,6 +134,17 @@ def _bpm(config: RadarConfig) -> list[str]:
     mask = config.chirps[inverted[0]].tx_mask
     plain = [k for k, c in enumerate(config.chirps) if c.tx_mask == mask and not c.bpm_mask]
     return [f"bpmCfg -1 1 {plain[0]} {inverted[0]}"] if plain else []
+
+
+def _calibration(config: RadarConfig) -> list[str]:
+    """Nothing for a board that needs no correction."""
+    if not config.rx_calibration and not config.range_bias_m:
+        return []
+    pairs = config.rx_calibration or ((1.0, 0.0),) * 4
+    if len(pairs) == 4:
+        pairs *= 2 if config.device == DEVICES["xWR16xx"] else 3
+    numbers = (config.range_bias_m, *(part for pair in pairs for part in pair))
+    return [" ".join(["compRangeBiasAndRxChanPhase", *(_text(number, 0) for number in numbers)])]
 
 
 def _text(value: float | Decimal, exponent: int) -> str:

@@ -62,6 +62,21 @@ def si(text: object, exponent: int) -> float:
     return float(number(text, exponent))
 
 
+def calibration(fields: Sequence[str]) -> dict[str, Any]:
+    """`RadarConfig` values of a compRangeBiasAndRxChanPhase command; none without fields.
+
+    Range bias in metres, then the factors, real before imaginary part, RX by RX for each TX
+    (mmWave SDK user's guide). Equal factors for all TX are kept once, factors of 1 not at all.
+    """
+    if not fields:
+        return {}
+    bias_m, *parts = (float(number(field)) for field in fields)
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    if pairs == pairs[:4] * (len(pairs) // 4):
+        pairs = [] if pairs[:4] == [(1.0, 0.0)] * 4 else pairs[:4]
+    return {"range_bias_m": bias_m, "rx_calibration": pairs}
+
+
 def whole(text: object, lowest: int, highest: int, what: str) -> int:
     """A whole number in a closed range, or an error that names `what`."""
     if isinstance(text, bool) or not _WHOLE.fullmatch(str(text)):

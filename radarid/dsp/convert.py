@@ -17,14 +17,15 @@ def range_bin_m(radar: RadarConfig, n_fft: int) -> float:
 
 
 def bins_to_range_m(radar: RadarConfig, n_fft: int, bins: np.ndarray) -> np.ndarray:
-    """Range of (fractional) bins, float64, metres."""
-    return np.asarray(bins, dtype=np.float64) * range_bin_m(radar, n_fft)
+    """Range of (fractional) bins, the board's bias taken off, float64, metres."""
+    return np.asarray(bins, dtype=np.float64) * range_bin_m(radar, n_fft) - radar.range_bias_m
 
 
 def kept_bins(radar: RadarConfig, n_fft: int, min_m: float, max_m: float) -> slice:
     """Bins whose centres lie in `min_m` to `max_m` and inside the unambiguous range."""
     n_usable = n_fft if radar.adc_format == "complex1x" else n_fft // 2
     width_m = range_bin_m(radar, n_fft)
+    min_m, max_m = min_m + radar.range_bias_m, max_m + radar.range_bias_m
     first = np.ceil(min(min_m / width_m - 1e-9, n_usable))
     last = np.floor(min(max_m / width_m + 1e-9, n_usable - 1))
     return slice(max(0, int(first)), int(last) + 1)

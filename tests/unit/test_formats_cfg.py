@@ -298,3 +298,43 @@ def test_a_written_cfg_holds_tis_units() -> None:
     assert "profileCfg 0 77 60 6 60 0 0 15.015 0 256 5000 0 0 30" in lines
     assert "frameCfg 0 0 230 0 33 1 0" in lines
     assert "adcbufCfg -1 0 0 1 1" in lines
+
+
+def test_calibration_of_the_antennas(tmp_path: Path) -> None:
+    # Range bias, then (real, imaginary) for TX0 RX0 to RX3, TX1 RX0 ...; as the demo prints them.
+    factors = "0.5 0 0.25 -0.5 -1 0 0 1 " * 2 + "1 0 1 0 1 0 1 0"
+    found = parse_cfg(CFG + f"compRangeBiasAndRxChanPhase 0.075 {factors}\n")
+    first = ((0.5, 0.0), (0.25, -0.5), (-1.0, 0.0), (0.0, 1.0))
+    assert found.range_bias_m == 0.075
+    assert found.rx_calibration == (*first, *first, *((1.0, 0.0),) * 4)
+    write_cfg(tmp_path / "a.cfg", found)
+    assert load_radar_config(tmp_path / "a.cfg") == found
+
+
+def test_calibration_that_says_nothing_is_none_and_one_for_all_antennas_is_kept_once() -> None:
+    none = parse_cfg(CFG)
+    assert parse_cfg(CFG + "compRangeBiasAndRxChanPhase 0" + " 1 0" * 12) == none
+    same = parse_cfg(CFG + "compRangeBiasAndRxChanPhase 0" + " 1 0 -1 0 1 0 -1 0" * 3)
+    assert same.rx_calibration == ((1.0, 0.0), (-1.0, 0.0)) * 2
+
+
+@pytest.mark.parametrize("device", ["IWR1843", "IWR1642"])
+def test_a_calibration_for_all_transmit_antennas_is_written_for_each(
+    tmp_path: Path, device: str
+) -> None:
+    config = RadarConfig(
+        device=device, range_bias_m=-0.03, rx_calibration=((0.5, 0.5), (1, 0), (1, 0), (1, 0))
+    )
+    write_cfg(tmp_path / "a.cfg", config)
+    assert load_radar_config(tmp_path / "a.cfg") == config
+    n_tx = {"IWR1843": 3, "IWR1642": 2}[device]
+    assert f"compRangeBiasAndRxChanPhase -0.03{' 0.5 0.5 1 0 1 0 1 0' * n_tx}" in format_cfg(config)
+
+
+@pytest.mark.parametrize("change", [
+    {"rx_calibration": ((1.0, 0.0),) * 3}, {"rx_calibration": ((0.0, 0.0),) * 4},
+    {"rx_calibration": ((float("nan"), 0.0),) * 4}, {"range_bias_m": float("inf")},
+])  # fmt: skip
+def test_a_calibration_that_cannot_be(change: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"rx_calibration|range_bias_m"):
+        RadarConfig(**change)  # type: ignore[arg-type]
