@@ -15,10 +15,9 @@ from capture.types import AdcFrame
 from radarid.data.manifest import Facts
 from radarid.data.sources import Identity, Recording
 from radarid.data.tables import FaceContent, RecordingEntry
-from radarid.dsp.clips import Clip, clip_starts_s, cut_clips
+from radarid.dsp.clips import Clip
+from radarid.dsp.compat import clips_of
 from radarid.dsp.params import DspParams
-from radarid.dsp.slices import Slices
-from radarid.dsp.spectrogram import SpectrogramStream
 from radarid.errors import IngestError
 
 if TYPE_CHECKING:
@@ -128,12 +127,10 @@ def process(
         The recording or its camera stream cannot be read, or the processing does not fit it.
     """
     source = recording.open(identity)
-    stream, count = SpectrogramStream(identity.radar, dsp), FrameCount()
-    slices = Slices.concatenate([stream.push(count.through(source)), stream.flush()])
+    count = FrameCount()
+    clips, n_rejected = clips_of(count.through(source), identity.radar, dsp)
     if not count.n_frames:
         raise IngestError("holds no whole frame", where=recording.name)
-    clips = cut_clips(slices, stream.axes, dsp)
-    n_possible = len(list(clip_starts_s(slices, stream.axes, dsp)))
     counts, evidence = FaceCounts(), dict(source.info.evidence)
     faces = _faces(recording, identity, params, counts, evidence)
     info, facts = source.info, identity.facts
@@ -145,7 +142,7 @@ def process(
         layout=info.layout,
         n_frames=count.n_frames,
         n_lost_chirps=count.n_lost_chirps,
-        n_rejected_clips=n_possible - len(clips),
+        n_rejected_clips=n_rejected,
         gaps=info.gaps,
         evidence=evidence,
         history=history,

@@ -14,8 +14,8 @@ from capture.config import RadarConfig
 from capture.schema import fingerprint, from_mapping, to_mapping
 from capture.types import Gap
 from radarid.data.tables import FaceContent, RecordingEntry
-from radarid.dsp import slowtime
 from radarid.dsp.clips import n_more_planes
+from radarid.dsp.compat import pixel_axes
 from radarid.dsp.params import DspParams
 from radarid.errors import StoreError
 from radarid.provenance import history_entry, versions
@@ -34,14 +34,15 @@ def write_attributes(
     file: h5py.File, radar: RadarConfig, dsp: DspParams, faces: FaceContent
 ) -> None:
     """Write the root attributes of an empty store."""
+    velocity_mps, time_s = pixel_axes(radar, dsp)
     file.attrs.update(
         schema_version=SCHEMA_VERSION,
         radar=json.dumps(to_mapping(radar)),
         radar_fingerprint=fingerprint(radar),
         dsp=json.dumps(to_mapping(dsp)),
         dsp_fingerprint=fingerprint(dsp),
-        velocity_mps=slowtime.velocity_axis_mps(radar, dsp, slowtime.plan(radar, dsp)),
-        time_s=(np.arange(dsp.image_size) + 0.5) * (dsp.clip_s / dsp.image_size),
+        velocity_mps=velocity_mps,
+        time_s=time_s,
         clip_s=dsp.clip_s,
         faces=json.dumps(asdict(faces)),
         versions=json.dumps(versions()),

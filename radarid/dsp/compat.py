@@ -14,7 +14,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.types import AdcFrame
 from radarid.dsp import compat_gaitsada, compat_paper, convert, slowtime
-from radarid.dsp.clips import Clip, Direction
+from radarid.dsp.clips import Clip, Direction, clip_starts_s, cut_clips
 from radarid.dsp.compat_strung import (
     IMAGE_SIZE,
     CompatSpectrogram,
@@ -23,6 +23,8 @@ from radarid.dsp.compat_strung import (
     resized_axis,
 )
 from radarid.dsp.params import DspParams
+from radarid.dsp.slices import Slices
+from radarid.dsp.spectrogram import SpectrogramStream
 
 log = logging.getLogger("radarid")
 _PEAK_QUANTILE = 0.999
@@ -79,6 +81,39 @@ def compat_clips(frames: Iterable[AdcFrame], params: DspParams) -> tuple[list[Cl
     clips = [_to_clip(image, params) for image in images]
     good = [clip for clip in clips if clip.quality >= params.min_quality]
     return good, len(clips) - len(good)
+
+
+def clips_of(
+    frames: Iterable[AdcFrame], radar: RadarConfig, params: DspParams
+) -> tuple[list[Clip], int]:
+    """Clips of a recording by the engine, or by the published chain that `params.compat` names.
+
+    Parameters
+    ----------
+    frames : of one recording, in order
+    radar : their waveform
+    params : all signal processing
+
+    Returns
+    -------
+    clips : list of Clip, of at least `params.min_quality`
+    n_rejected : clips below it
+
+    Raises
+    ------
+    ParameterError
+        The parameters do not fit the radar.
+    """
+    if params.compat != "none":
+        return compat_clips(frames, params)
+    stream = SpectrogramStream(radar, params)
+    slices = Slices.concatenate([stream.push(frames), stream.flush()])
+    clips = cut_clips(slices, stream.axes, params)
+    n_possible = sum(
+        len(list(clip_starts_s(slices.of(track), stream.axes, params)))
+        for track in slices.tracks()
+    )
+    return clips, n_possible - len(clips)
 
 
 def pixel_axes(radar: RadarConfig, params: DspParams) -> tuple[np.ndarray, np.ndarray]:

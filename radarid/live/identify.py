@@ -8,8 +8,8 @@ import numpy as np
 
 from capture.config import waveform_differences
 from capture.types import FrameSource
-from radarid.dsp.clips import Clip, cut_clips
-from radarid.dsp.spectrogram import process
+from radarid.dsp.clips import Clip
+from radarid.dsp.compat import clips_of
 from radarid.errors import RunError
 from radarid.learn.openset import Identification
 from radarid.learn.student_file import TrainedStudent
@@ -97,14 +97,11 @@ def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResu
         The recording has another waveform than the student was trained on.
     """
     check_waveform(source, student)
-    slices, axes = process(source, student.dsp)
-    clips = cut_clips(slices, axes, student.dsp)
-    good = [clip for clip in clips if clip.quality >= student.dsp.min_quality]
-    n_rejected = len(clips) - len(good)
-    if not good:
+    clips, n_rejected = clips_of(source, source.info.config, student.dsp)
+    if not clips:
         return WalkResult(source.info.name, (), n_rejected, None)
-    _, logits = student.embed(np.stack([clip.layers for clip in good]))
-    results = tuple(_decide(*pair, student) for pair in zip(good, logits, strict=True))
+    _, logits = student.embed(np.stack([clip.layers for clip in clips]))
+    results = tuple(_decide(*pair, student) for pair in zip(clips, logits, strict=True))
     return WalkResult(source.info.name, results, n_rejected, student.identify(logits))
 
 
