@@ -1,7 +1,7 @@
 """Numba kernels of the chain; they never raise: the shells that call them validate.
 
 Two ways lead from words to profiles, and from profiles to power. `range_profiles` and
-`window_power` go it at once, LANES chirps or range bins abreast, for transforms of 2^k points
+`slice_powers` go it at once, LANES chirps or range bins abreast, for transforms of 2^k points
 (`vectors_fit`). `window_samples`, `load_window` and `add_power` are the steps around `scipy.fft`
 for every other length, and for Python without the compiler.
 
@@ -14,22 +14,20 @@ import numba
 import numpy as np
 from numba import njit
 
-from radarid.dsp.kernels_lanes import transform
-from radarid.dsp.kernels_vectors import (
-    LANES,
-    lane_sum,
-    load,
-    load_complex,
-    load_half,
-    splat,
-    store,
-    transpose_in,
-    transpose_out,
+from radarid.dsp.kernels_lanes import (
+    first_of_window,
+    first_of_words,
+    last_to_bins,
+    last_to_power,
+    middle,
 )
+from radarid.dsp.kernels_vectors import LANES, transpose_in, transpose_out
 
 _NO_COMPILER: bool = getattr(numba.config, "DISABLE_JIT")  # noqa: B009
+_FASTMATH = {"contract", "nsz", "arcp"}
 # No 'nnan' and 'ninf' (NaN marks missing data), no 'reassoc' (sums keep their order).
-_kernel = njit(cache=True, nogil=True, fastmath={"contract", "nsz", "arcp"})
+_kernel = njit(cache=True, nogil=True, fastmath=_FASTMATH)
+_part = njit(inline="always", nogil=True, fastmath=_FASTMATH)
 
 
 @_kernel
@@ -59,44 +57,91 @@ def window_samples(
 
 
 @_kernel
+def moments(x: np.ndarray, valid: np.ndarray, mean: np.ndarray, energy: np.ndarray) -> None:
+    """Mean over the valid samples of x, and mean of |x - mean|^2 summed over antennas.
+
+    x is float32 (n, n_virtual * 2 n_bins), mean likewise (n_virtual * 2 n_bins,), energy
+    (n_bins,); zeros where nothing is valid. One pass: sums of the distance to the first valid
+    sample, which is small for still echoes, so that nothing cancels (the shifted form of the
+    variance).
+    """
+    n_floats = mean.size
+    spread = np.zeros(n_floats, np.float32)
+    for c in range(n_floats):
+        mean[c] = 0
+    n_valid, first = 0, 0
+    for i in range(x.shape[0]):
+        if valid[i]:
+            if n_valid == 0:
+                first = i
+            n_valid += 1
+            for c in range(n_floats):
+                away = x[i, c] - x[first, c]
+                mean[c] += away
+                spread[c] += away * away
+    for b in range(energy.size):
+        energy[b] = 0
+    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+    for c in range(n_floats if n_valid > 0 else 0):
+        away = mean[c] * scale
+        mean[c] = x[first, c] + away
+        energy[(c // 2) % energy.size] += max(spread[c] * scale - away * away, np.float32(0))
+
+
+@_kernel
 def mean_of_valid(x: np.ndarray, valid: np.ndarray, mean: np.ndarray) -> None:
     """Mean over the valid slow-time samples of x (n, n_virtual, n_bins); 0 where none is."""
     n_virtual, n_bins = mean.shape
     n_valid = 0
-    mean[:] = 0
+    for v in range(n_virtual):
+        for b in range(n_bins):
+            mean[v, b] = 0
     for i in range(x.shape[0]):
         if valid[i]:
             n_valid += 1
             for v in range(n_virtual):
                 for b in range(n_bins):
                     mean[v, b] += x[i, v, b]
-    if n_valid > 0:
-        scale = np.float32(1 / n_valid)
-        for v in range(n_virtual):
-            for b in range(n_bins):
-                mean[v, b] *= scale
+    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+    for v in range(n_virtual):
+        for b in range(n_bins):
+            mean[v, b] *= scale
 
 
 @_kernel
-def moving_energy(
-    x: np.ndarray, valid: np.ndarray, mean: np.ndarray, energy: np.ndarray
+def window_means(
+    x: np.ndarray, valid: np.ndarray, hop: int, window: int, sums: np.ndarray, means: np.ndarray
 ) -> None:
-    """Mean over valid samples of |x - mean|^2, summed over virtual antennas, per range bin."""
-    n_virtual, n_bins = mean.shape
-    n_valid = 0
-    energy[:] = 0
-    for i in range(x.shape[0]):
-        if valid[i]:
-            n_valid += 1
-            for v in range(n_virtual):
-                for b in range(n_bins):
-                    re = x[i, v, b].real - mean[v, b].real
-                    im = x[i, v, b].imag - mean[v, b].imag
-                    energy[b] += re * re + im * im
-    if n_valid > 0:
-        scale = np.float32(1 / n_valid)
-        for b in range(n_bins):
-            energy[b] *= scale
+    """Mean of the valid samples of overlapping windows, `hop` samples apart, from sample 0 on.
+
+    x is float32 (n, n_floats), means (n_windows, n_floats). Samples are added once, in stretches
+    of a hop: `sums`, room for (n_windows + window // hop, n_floats). Stretches depend on where
+    they are, not on which windows are asked for together.
+    """
+    n_whole, n_floats = window // hop, x.shape[1]
+    for k in range(means.shape[0] + n_whole - 1):
+        for c in range(n_floats):
+            sums[k, c] = 0
+        for i in range(k * hop, (k + 1) * hop):
+            if valid[i]:
+                for c in range(n_floats):
+                    sums[k, c] += x[i, c]
+    for k in range(means.shape[0]):
+        n_valid = 0
+        for i in range(k * hop, k * hop + window):
+            n_valid += valid[i]
+        for c in range(n_floats):
+            means[k, c] = 0
+        for part in range(k, k + n_whole):
+            for c in range(n_floats):
+                means[k, c] += sums[part, c]
+        for i in range((k + n_whole) * hop, k * hop + window):
+            if valid[i]:
+                for c in range(n_floats):
+                    means[k, c] += x[i, c]
+        scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+        for c in range(n_floats):
+            means[k, c] *= scale
 
 
 @_kernel
@@ -119,7 +164,8 @@ def load_window(
 def add_power(spectrum: np.ndarray, scale: float, power: np.ndarray) -> None:
     """Set power[f] to scale times the sum over virtual antennas and bins of |spectrum|^2."""
     n_virtual, n_gate, n_fft = spectrum.shape
-    power[:] = 0
+    for f in range(n_fft):
+        power[f] = 0
     for v in range(n_virtual):
         for g in range(n_gate):
             for f in range(n_fft):
@@ -130,123 +176,198 @@ def add_power(spectrum: np.ndarray, scale: float, power: np.ndarray) -> None:
         power[f] *= scale
 
 
+@_kernel
+def to_pixels(power: np.ndarray, matrix: np.ndarray, pixels: np.ndarray) -> None:
+    """Power at the Doppler bins -> power at the pixels, float32 matrix (n_fft, n_pixels)."""
+    for p in range(pixels.size):
+        pixels[p] = 0
+    for f in range(power.size):
+        for p in range(pixels.size):
+            pixels[p] += power[f] * matrix[f, p]
+    for p in range(pixels.size):
+        pixels[p] = max(pixels[p], np.float32(0))
+
+
 def vectors_fit(n_fft: int, *at_least_lanes: int) -> bool:
     """Whether the kernels abreast can do it: 2^k points, and enough of whatever fills the lanes."""
-    power_of_two = n_fft >= 2 and n_fft & (n_fft - 1) == 0
+    power_of_two = n_fft >= 32 and n_fft & (n_fft - 1) == 0
     return power_of_two and min(at_least_lanes) >= LANES and not _NO_COMPILER
 
 
-def scratch(n_rows: int, n: int, dtype: type[np.generic]) -> np.ndarray:
-    """Zeros (n_rows, n LANES) that begin at a cache line."""
-    n_items = n_rows * n * LANES
-    room: np.ndarray = np.zeros(n_items + 64, dtype)
+def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
+    """Zeros (n,) that begin at a cache line."""
+    room: np.ndarray = np.zeros(n + 64, dtype)
     first = -room.ctypes.data % 64 // room.itemsize
-    return room[first : first + n_items].reshape(n_rows, n * LANES)
+    return room[first : first + n]
 
 
 @_kernel
 def range_profiles(
     words: np.ndarray,
-    order: tuple[np.ndarray, ...],
+    order: np.ndarray,
+    ups: np.ndarray,
     down: np.int32,
     taper: np.ndarray,
     plan: tuple[np.ndarray, np.ndarray],
     first_bin: int,
     units: np.ndarray,
-    work: np.ndarray,
+    work: tuple[np.ndarray, ...],
     out: np.ndarray,
 ) -> None:
     """Words of LANES chirps at a time to their kept range bins; see `range_fft.RangeStage`.
 
-    `order` says for I and Q of every sample where its pair of words stands in `units`, and how
-    far up its sign is shifted before all are shifted `down`. The last block repeats some chirps
-    of the one before it.
+    The last block repeats some chirps of the one before it.
     """
     n_chirps, n_words = words.shape
-    n_rx, n_samples = order[0].shape
-    flat, numbers = words.reshape(-1), out.view(np.float32).reshape(-1)
-    row = 2 * out.shape[1] * out.shape[2]
+    n_rx, n_bins = out.shape[1], out.shape[2] // 2
+    n_fft = taper.size
+    n_left, m = n_fft // plan[0][0], n_fft // 16
+    n_kept = -(-(first_bin + n_bins) // m)
     for block in range(0, n_chirps, LANES):
         chirp = min(block, n_chirps - LANES)
         for u in range(0, n_words // 2, LANES):
             unit = min(u, n_words // 2 - LANES)
-            transpose_in(flat, chirp * n_words + 2 * unit, n_words, units, unit * LANES)
+            transpose_in(words, chirp * n_words + 2 * unit, n_words, units, unit * LANES)
         for r in range(n_rx):
-            for n in range(n_samples):
-                weight = splat(taper[n])
-                i = load_half(units, order[0][r, n], order[1][r, n], down)
-                q = load_half(units, order[2][r, n], order[3][r, n], down)
-                store(work[0], n * LANES, i * weight)
-                store(work[1], n * LANES, q * weight)
-            work[:2, n_samples * LANES :] = 0
-            re, im = transform(work[0], work[1], work[2], work[3], plan[0], plan[1])
-            start = chirp * row + 2 * r * out.shape[2]
-            _store_bins(re, im, first_bin, out.shape[2], numbers, start, row)
+            part = 2 * r * n_fft
+            for j in range(n_left):
+                if plan[0][0] == 16:
+                    first_of_words(16, units, order, ups, part, n_fft, down, taper, j, n_left,
+                                   plan[1], work[0])  # fmt: skip
+                elif plan[0][0] == 8:
+                    first_of_words(8, units, order, ups, part, n_fft, down, taper, j, n_left,
+                                   plan[1], work[0])  # fmt: skip
+                elif plan[0][0] == 4:
+                    first_of_words(4, units, order, ups, part, n_fft, down, taper, j, n_left,
+                                   plan[1], work[0])  # fmt: skip
+                else:
+                    first_of_words(2, units, order, ups, part, n_fft, down, taper, j, n_left,
+                                   plan[1], work[0])  # fmt: skip
+            spectra, other = _middle_passes(work[0], work[1], plan, n_fft)
+            for k in range(m):
+                if n_kept <= 4:
+                    last_to_bins(4, spectra, k, m, other)
+                else:
+                    last_to_bins(16, spectra, k, m, other)
+            _store_bins(other, first_bin, n_bins, out, chirp, r)
 
 
-@_kernel
+@_part
+def _middle_passes(
+    x: np.ndarray, y: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Passes between the first and the last: the array that holds the result, and the other."""
+    m = plan[0][0]
+    n_left, at = n // m, 2 * n
+    while n_left > 16:
+        n_left //= 16
+        for j in range(n_left):
+            for k in range(m):
+                middle(x, j, k, m, n_left, plan[1], at, y)
+        at += 32 * n_left
+        m *= 16
+        x, y = y, x
+    return x, y
+
+
+@_part
 def _store_bins(
-    re: np.ndarray,
-    im: np.ndarray,
-    first_bin: int,
-    n_bins: int,
-    numbers: np.ndarray,
-    start: int,
-    row: int,
+    spectra: np.ndarray, first_bin: int, n_bins: int, out: np.ndarray, chirp: int, rx: int
 ) -> None:
-    """Bins of LANES spectra to LANES rows of complex numbers, `row` floats apart."""
+    """Bins of LANES spectra to the rows of LANES chirps."""
     whole = n_bins - n_bins % LANES
+    row = out.shape[1] * out.shape[2]
     for b in range(0, whole, LANES):
-        transpose_out(re, im, (first_bin + b) * LANES, numbers, start + 2 * b, row)
+        place = chirp * row + rx * out.shape[2] + 2 * b
+        transpose_out(spectra, (first_bin + b) * 2 * LANES, out, place, row)
     for b in range(whole, n_bins):
         for lane in range(LANES):
-            numbers[start + lane * row + 2 * b] = re[(first_bin + b) * LANES + lane]
-            numbers[start + lane * row + 2 * b + 1] = im[(first_bin + b) * LANES + lane]
-
-
-LANE_MASKS = np.repeat(np.array([0, 1, 0], np.float32), LANES)
-"""Ones between zeros: read at an offset, it switches lanes off from either end."""
+            at = (first_bin + b) * 2 * LANES + lane
+            out[chirp + lane, rx, 2 * b] = spectra[at]
+            out[chirp + lane, rx, 2 * b + 1] = spectra[at + LANES]
 
 
 @_kernel
-def window_power(
+def slice_powers(
     x: np.ndarray,
-    mean: np.ndarray,
-    weight: np.ndarray,
-    gate: tuple[int, int],
-    scale: float,
+    valid: np.ndarray,
+    starts: np.ndarray,
+    gates: np.ndarray,
+    clutter: np.ndarray,
+    clutter_of: np.ndarray,
+    taper: np.ndarray,
     plan: tuple[np.ndarray, np.ndarray],
-    masks: np.ndarray,
-    work: np.ndarray,
-    power: np.ndarray,
+    matrix: np.ndarray,
+    mask: np.ndarray,
+    work: tuple[np.ndarray, ...],
+    pixels: np.ndarray,
 ) -> None:
-    """Set power[f] to scale times the sum of |transform of (x - mean) weight|^2 over the gate.
+    """Power of slow-time windows, summed over gates and antennas; see `stft.SliceTransform`.
 
-    LANES range bins at a time; where fewer are left, bins of the block before it come again and
-    are switched off.
+    Window k begins at chirp starts[k] of x, float32 (n, n_virtual, 2 n_bins), sums range bins
+    gates[k] and subtracts clutter[clutter_of[k]].
     """
-    n_virtual, n_bins = mean.shape
-    n_window, n_fft = weight.shape[0], power.shape[0]
-    numbers, means = x.view(np.float32).reshape(-1), mean.view(np.float32).reshape(-1)
-    total = work[4]
-    total[:] = 0
-    for v in range(n_virtual):
-        for first in range(gate[0], gate[1], LANES):
-            bin_ = min(first, n_bins - LANES)
-            place = 2 * (v * n_bins + bin_)
-            mask = load(masks, LANES - (first - bin_)) * load(
-                masks, 2 * LANES - min(gate[1] - bin_, LANES)
-            )
-            mean_re, mean_im = load_complex(means, place)
-            for i in range(n_window):
-                re, im = load_complex(numbers, place + 2 * i * n_virtual * n_bins)
-                w = splat(weight[i]) * mask
-                store(work[0], i * LANES, (re - mean_re) * w)
-                store(work[1], i * LANES, (im - mean_im) * w)
-            work[:2, n_window * LANES :] = 0
-            out_re, out_im = transform(work[0], work[1], work[2], work[3], plan[0], plan[1])
-            for f in range(0, n_fft * LANES, LANES):
-                re, im = load(out_re, f), load(out_im, f)
-                store(total, f, load(total, f) + re * re + im * im)
-    for f in range(n_fft):
-        power[f] = scale * lane_sum(load(total, f * LANES))
+    n_virtual, n_bins = x.shape[1], x.shape[2] // 2
+    n_window, n_fft = taper.size, matrix.shape[0]
+    weight, total, power = work[2], work[3], work[4]
+    n_row = n_virtual * 2 * n_bins
+    for s in range(starts.size):
+        energy = np.float32(0)
+        for i in range(n_window):
+            weight[i] = taper[i] if valid[starts[s] + i] else np.float32(0)
+            energy += weight[i] * weight[i]
+        for f in range(total.size):
+            total[f] = 0
+        for v in range(n_virtual):
+            for first in range(gates[s, 0], gates[s, 1], LANES):
+                bin_ = min(first, n_bins - LANES)
+                for lane in range(LANES):
+                    inside = first <= bin_ + lane < gates[s, 1]
+                    mask[lane] = np.float32(1) if inside else np.float32(0)
+                place = 2 * (v * n_bins + bin_)
+                _add_window(x, starts[s] * n_row + place, n_row, n_window, clutter,
+                            clutter_of[s] * n_row + place, weight, mask, plan, n_fft,
+                            work[0], work[1], total)  # fmt: skip
+        scale = np.float32(1) / energy if energy > 0 else np.float32(0)
+        for f in range(n_fft):
+            power[f] = 0
+            for lane in range(LANES):
+                power[f] += total[f * LANES + lane]
+            power[f] *= scale
+        for p in range(pixels.shape[1]):
+            pixels[s, p] = 0
+        for f in range(n_fft):
+            for p in range(pixels.shape[1]):
+                pixels[s, p] += power[f] * matrix[f, p]
+        for p in range(pixels.shape[1]):
+            pixels[s, p] = max(pixels[s, p], np.float32(0))
+
+
+@_part
+def _add_window(
+    x: np.ndarray, place: int, stride: int, n_window: int, clutter: np.ndarray, still: int,
+    weight: np.ndarray, mask: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n_fft: int,
+    spectra: np.ndarray, other: np.ndarray, total: np.ndarray,
+) -> None:  # fmt: skip
+    """Add the power of LANES range bins of a window to `total`."""
+    radix, last = plan[0][0], n_window - 1
+    n_left, m = n_fft // radix, n_fft // 16
+    for j in range(n_left):
+        if radix == 16 and 2 * n_window <= n_fft:
+            first_of_window(16, 8, x, place, stride, last, clutter, still, weight, mask, j,
+                            n_left, plan[1], spectra)  # fmt: skip
+        elif radix == 16:
+            first_of_window(16, 16, x, place, stride, last, clutter, still, weight, mask, j,
+                            n_left, plan[1], spectra)  # fmt: skip
+        elif radix == 8:
+            first_of_window(8, 8, x, place, stride, last, clutter, still, weight, mask, j,
+                            n_left, plan[1], spectra)  # fmt: skip
+        elif radix == 4:
+            first_of_window(4, 4, x, place, stride, last, clutter, still, weight, mask, j,
+                            n_left, plan[1], spectra)  # fmt: skip
+        else:
+            first_of_window(2, 2, x, place, stride, last, clutter, still, weight, mask, j,
+                            n_left, plan[1], spectra)  # fmt: skip
+    spectra, _ = _middle_passes(spectra, other, plan, n_fft)
+    for k in range(m):
+        last_to_power(spectra, k, m, total)

@@ -1,23 +1,72 @@
 """Fourier transforms of LANES series at once, one in each lane, so that nothing is shuffled.
 
-Stockham's decimation in frequency with passes of radix 16, 4 and 2. Samples of a series lie LANES
-floats apart; real and imaginary parts are arrays of their own.
+Stockham's decimation in frequency for n = r 16^k points, r = 2, 4, 8 or 16: a first pass of radix
+r reads the series wherever they come from, passes of radix 16 follow, and the last one hands the
+spectrum on. Between the passes a complex number of all lanes is two registers side by side, real
+part first.
 """
 
 from __future__ import annotations
 
+import cmath
 import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from radarid.dsp.kernels_vectors import LANES, load, splat, store
+from radarid.dsp.kernels_vectors import LANES, Array, Index, Vector, instruction
 
-_inline = njit(forceinline=True, fastmath={"contract"})
-_lanes = njit(cache=True, nogil=True, fastmath={"contract"})
-_COS, _SIN, _HALF = (np.float32(x) for x in (np.cos(np.pi / 8), np.sin(np.pi / 8), np.sqrt(0.5)))
-_ZERO = np.float32(0)
+
+class Complex:
+    """A complex number in every lane."""
+
+    def __init__(self, re: Vector, im: Vector) -> None:
+        self.re, self.im = re, im
+
+    def __add__(self, other: Complex) -> Complex:
+        return Complex(self.re + other.re, self.im + other.im)
+
+    def __sub__(self, other: Complex) -> Complex:
+        return Complex(self.re - other.re, self.im - other.im)
+
+    def times(self, c: Vector | float, s: Vector | float) -> Complex:
+        """Times c + i s."""
+        return Complex(self.re * c - self.im * s, self.re * s + self.im * c)
+
+    def turned(self, k: int, n: int) -> Complex:
+        """Times exp(-2 pi i k / n)."""
+        quarters, rest = divmod(4 * k % (4 * n), n)
+        if rest:
+            turn = cmath.exp(-2j * math.pi * k / n)
+            return self.times(turn.real, turn.imag)
+        return (self, Complex(self.im, -self.re), Complex(-self.re, -self.im),
+                Complex(-self.im, self.re))[quarters % 4]  # fmt: skip
+
+
+def _small(z: Sequence[Complex]) -> Sequence[Complex]:
+    """Transform of one, two or four points."""
+    if len(z) == 1:
+        return z
+    if len(z) == 2:
+        return z[0] + z[1], z[0] - z[1]
+    even, odd = (z[0] + z[2], z[0] - z[2]), (z[1] + z[3], (z[1] - z[3]).turned(1, 4))
+    return even[0] + odd[0], even[1] + odd[1], even[0] - odd[0], even[1] - odd[1]
+
+
+def butterfly(n: int, read: Callable[[int], Complex]) -> Iterator[tuple[int, Complex]]:
+    """Transform of n = 2, 4, 8 or 16 points: numbers of the outputs, and the outputs.
+
+    Points are read and outputs given in an order that keeps few numbers waiting.
+    """
+    rows = min(n, 4)
+    step = n // rows
+    columns = [_small([read(c + step * r) for r in range(rows)]) for c in range(step)]
+    for k in range(rows):
+        row = [column[k].turned(c * k, n) for c, column in enumerate(columns)]
+        for number, value in enumerate(_small(row)):
+            yield k + rows * number, value
 
 
 @functools.cache
@@ -26,7 +75,7 @@ def plan(n: int) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    n : power of two, at least 2
+    n : power of two, at least 32
 
     Returns
     -------
@@ -39,12 +88,9 @@ def plan(n: int) -> tuple[np.ndarray, np.ndarray]:
     >>> plan(512)[0].tolist()
     [2, 16, 16]
     """
-    radices: list[int] = []
-    rest = n
-    while rest > 1:
-        radix = 16 if rest % 16 == 0 else 4 if rest % 4 == 0 else 2
-        radices.insert(0, radix)
-        rest //= radix
+    radices = [16]
+    while math.prod(radices) < n:
+        radices.insert(0, min(16, n // math.prod(radices)))
     factors, length = [], n
     for radix in radices:
         j, k = np.arange(length // radix)[:, None], np.arange(radix)
@@ -54,149 +100,98 @@ def plan(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(radices), np.concatenate(factors).astype(np.float32)
 
 
-@_inline
-def _read(re: Any, im: Any, n: int) -> Any:
-    return load(re, n * LANES), load(im, n * LANES)
+def _read(spectra: Array, place: Index) -> Complex:
+    return Complex(spectra.vector(place * (2 * LANES)), spectra.vector(place * (2 * LANES) + LANES))
 
 
-@_inline
-def _write(re: Any, im: Any, n: int, z: Any) -> None:
-    store(re, n * LANES, z[0])
-    store(im, n * LANES, z[1])
+def _write(spectra: Array, place: Index, z: Complex) -> None:
+    spectra.put(place * (2 * LANES), z.re)
+    spectra.put(place * (2 * LANES) + LANES, z.im)
 
 
-@_inline
-def _sum(a: Any, b: Any) -> Any:
-    return a[0] + b[0], a[1] + b[1]
-
-
-@_inline
-def _difference(a: Any, b: Any) -> Any:
-    return a[0] - b[0], a[1] - b[1]
-
-
-@_inline
-def _times(z: Any, c: Any, s: Any) -> Any:
-    """z (c + i s) for float32 c and s."""
-    c, s = splat(c), splat(s)
-    return z[0] * c - z[1] * s, z[0] * s + z[1] * c
-
-
-@_inline
-def _twiddled(z: Any, twiddles: Any, place: int) -> Any:
-    return _times(z, twiddles[place], twiddles[place + 1])
-
-
-@_inline
-def _four(a: Any, b: Any, c: Any, d: Any) -> Any:
-    """Transform of four points."""
-    ac, bd, a_c, b_d = _sum(a, c), _sum(b, d), _difference(a, c), _difference(b, d)
-    turned = (b_d[1], splat(_ZERO) - b_d[0])
-    return _sum(ac, bd), _sum(a_c, turned), _difference(ac, bd), _difference(a_c, turned)
-
-
-@_inline
-def _column(re: Any, im: Any, first: int, step: int) -> Any:
-    return _four(
-        _read(re, im, first), _read(re, im, first + 4 * step),
-        _read(re, im, first + 8 * step), _read(re, im, first + 12 * step),
-    )  # fmt: skip
-
-
-@_inline
-def _row(
-    re: Any, im: Any, place: int, m: int, twiddles: Any, at: int, k: int, last: bool, column: Any
-) -> None:
-    """Transform four points to outputs k, k + 4, k + 8, k + 12 of a radix-16 butterfly."""
-    z0, z1, z2, z3 = _four(column[0], column[1], column[2], column[3])
-    if last:  # all twiddle factors of the last pass are 1
-        _write(re, im, place + k * m, z0)
-        _write(re, im, place + (k + 4) * m, z1)
-        _write(re, im, place + (k + 8) * m, z2)
-        _write(re, im, place + (k + 12) * m, z3)
-    else:
-        _write(re, im, place + k * m, _twiddled(z0, twiddles, at + 2 * k))
-        _write(re, im, place + (k + 4) * m, _twiddled(z1, twiddles, at + 2 * k + 8))
-        _write(re, im, place + (k + 8) * m, _twiddled(z2, twiddles, at + 2 * k + 16))
-        _write(re, im, place + (k + 12) * m, _twiddled(z3, twiddles, at + 2 * k + 24))
-
-
-@_lanes
-def _pass16(
-    xr: Any, xi: Any, yr: Any, yi: Any,
-    n_left: int, m: int, twiddles: Any, first: int, last: bool,
+def _pass(
+    radix: int, read: Callable[[int], Complex], twiddles: Array, at: Index,
+    out: Array, place: Index, m: Index | int,
 ) -> None:  # fmt: skip
-    step = n_left * m
-    for j in range(n_left):
-        at = first + 32 * j
-        for k in range(m):
-            n, o = k + j * m, k + 16 * j * m
-            a0, a1, a2, a3 = _column(xr, xi, n, step)
-            b0, b1, b2, b3 = _column(xr, xi, n + step, step)
-            c0, c1, c2, c3 = _column(xr, xi, n + 2 * step, step)
-            d0, d1, d2, d3 = _column(xr, xi, n + 3 * step, step)
-            # Twiddle factors exp(-2 pi i p q / 16) inside the butterfly, p = 1..3 and q = 1..3.
-            b1, b2, b3 = _times(b1, _COS, -_SIN), _times(b2, _HALF, -_HALF), _times(b3, _SIN, -_COS)
-            c1, c3 = _times(c1, _HALF, -_HALF), _times(c3, -_HALF, -_HALF)
-            c2 = (c2[1], splat(_ZERO) - c2[0])
-            d1, d3 = _times(d1, _SIN, -_COS), _times(d3, -_COS, _SIN)
-            d2 = _times(d2, -_HALF, -_HALF)
-            _row(yr, yi, o, m, twiddles, at, 0, last, (a0, b0, c0, d0))
-            _row(yr, yi, o, m, twiddles, at, 1, last, (a1, b1, c1, d1))
-            _row(yr, yi, o, m, twiddles, at, 2, last, (a2, b2, c2, d2))
-            _row(yr, yi, o, m, twiddles, at, 3, last, (a3, b3, c3, d3))
+    """A butterfly whose outputs, times their twiddle factors, are written m places apart."""
+    for k, z in butterfly(radix, read):
+        pair = at + 2 * k
+        turn = twiddles.everywhere(pair), twiddles.everywhere(pair + 1)
+        _write(out, place + (m * k if isinstance(m, Index) else m * k), z.times(*turn) if k else z)
 
 
-@_lanes
-def _pass4(
-    xr: Any, xi: Any, yr: Any, yi: Any, n_left: int, m: int, twiddles: Any, first: int
-) -> None:
-    step = n_left * m
-    for j in range(n_left):
-        at = first + 8 * j
-        for k in range(m):
-            n, o = k + j * m, k + 4 * j * m
-            z0, z1, z2, z3 = _four(
-                _read(xr, xi, n), _read(xr, xi, n + step),
-                _read(xr, xi, n + 2 * step), _read(xr, xi, n + 3 * step),
-            )  # fmt: skip
-            _write(yr, yi, o, z0)
-            _write(yr, yi, o + m, _twiddled(z1, twiddles, at + 2))
-            _write(yr, yi, o + 2 * m, _twiddled(z2, twiddles, at + 4))
-            _write(yr, yi, o + 3 * m, _twiddled(z3, twiddles, at + 6))
+@instruction
+def first_of_words(
+    radix: int, units: Array, order: Array, ups: Array, row: Index, n_fft: Index, down: Any,
+    taper: Array, j: Index, n_left: Index, twiddles: Array, out: Array,
+) -> None:  # fmt: skip
+    """First pass of a chirp: words to samples, times the taper.
 
-
-@_lanes
-def _pass2(
-    xr: Any, xi: Any, yr: Any, yi: Any, n_left: int, m: int, twiddles: Any, first: int
-) -> None:
-    for j in range(n_left):
-        for k in range(m):
-            n, o = k + j * m, k + 2 * j * m
-            a, b = _read(xr, xi, n), _read(xr, xi, n + n_left * m)
-            _write(yr, yi, o, _sum(a, b))
-            _write(yr, yi, o + m, _twiddled(_difference(a, b), twiddles, first + 4 * j + 2))
-
-
-@_lanes
-def transform(
-    xr: Any, xi: Any, yr: Any, yi: Any, radices: np.ndarray, twiddles: np.ndarray
-) -> tuple[Any, Any]:
-    """Transform (xr, xi) with (yr, yi) as scratch; the two that hold the result are returned.
-
-    All four are float32 arrays of n LANES elements; see `plan` for the others.
+    `order` and `ups` say from `row` on for the real part of every sample, and n_fft further for
+    the imaginary part, where its pair of words stands in `units` and how far up its sign is.
     """
-    m, first = 1, 0
-    n_left = xr.size // LANES
-    for radix in radices:
-        n_left //= radix
-        if radix == 16:
-            _pass16(xr, xi, yr, yi, n_left, m, twiddles, first, n_left == 1)
-        elif radix == 4:
-            _pass4(xr, xi, yr, yi, n_left, m, twiddles, first)
-        else:
-            _pass2(xr, xi, yr, yi, n_left, m, twiddles, first)
-        first += 2 * radix * n_left
-        m *= radix
-        xr, xi, yr, yi = yr, yi, xr, xi
-    return xr, xi
+
+    def read(q: int) -> Complex:
+        sample = j + n_left * q
+        parts = row + sample, row + sample + n_fft
+        re, im = (units.words(order.index(part), ups.number(part), down) for part in parts)
+        weight = taper.everywhere(sample)
+        return Complex(re * weight, im * weight)
+
+    _pass(radix, read, twiddles, j * (2 * radix), out, j * radix, 1)
+
+
+@instruction
+def first_of_window(
+    radix: int, n_filled: int, profiles: Array, place: Index, stride: Index, last: Index,
+    clutter: Array, bin_: Index, weight: Array, mask: Array,
+    j: Index, n_left: Index, twiddles: Array, out: Array,
+) -> None:  # fmt: skip
+    """First pass of a slow-time window of LANES range bins: less the clutter, times the weight.
+
+    Chirps after the `last` have no weight. From the n_filled-th input of the butterfly on, all
+    are such: then there is nothing to compute.
+    """
+    still = Complex(*clutter.pairs(bin_))
+    lanes = mask.vector(0)
+
+    def read(q: int) -> Complex:
+        if q >= n_filled:
+            return Complex(lanes.all(0), lanes.all(0))
+        chirp = j + n_left * q
+        moving = Complex(*profiles.pairs(place + stride * chirp.at_most(last))) - still
+        w = weight.everywhere(chirp) * lanes
+        return Complex(moving.re * w, moving.im * w)
+
+    _pass(radix, read, twiddles, j * (2 * radix), out, j * radix, 1)
+
+
+@instruction
+def middle(
+    spectra: Array, j: Index, k: Index, m: Index, n_left: Index, twiddles: Array, first: Index,
+    out: Array,
+) -> None:  # fmt: skip
+    """One butterfly of a pass of radix 16 that is neither the first nor the last."""
+    place = k + m * j
+    step = m * n_left
+
+    def read(q: int) -> Complex:
+        return _read(spectra, place + step * q)
+
+    _pass(16, read, twiddles, first + j * 32, out, k + m * j * 16, m)
+
+
+@instruction
+def last_to_bins(n_kept: int, spectra: Array, k: Index, m: Index, out: Array) -> None:
+    """Last pass, of which only outputs below n_kept m are stored (and so computed)."""
+    for number, z in butterfly(16, lambda q: _read(spectra, k + m * q)):
+        if number < n_kept:
+            _write(out, k + m * number, z)
+
+
+@instruction
+def last_to_power(spectra: Array, k: Index, m: Index, total: Array) -> None:
+    """Last pass; its outputs' squared magnitudes are added to `total`."""
+    for number, z in butterfly(16, lambda q: _read(spectra, k + m * q)):
+        place = (k + m * number) * LANES
+        total.put(place, total.vector(place) + z.re * z.re + z.im * z.im)

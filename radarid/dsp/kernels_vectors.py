@@ -1,26 +1,25 @@
-"""A small vocabulary of vectors for Numba kernels, written out as LLVM vector instructions.
+"""Vectors of float32, written straight into the LLVM code of a Numba kernel.
 
-A vector is `LANES` float32, or as many int32: what one register of this machine holds. `+`, `-`
-and `*` work on float vectors; a product followed by a sum becomes one fused instruction where the
-machine has it. Loads and stores take a contiguous 1-D array and the index of the first element;
-nothing is checked, so kernels must stay inside their arrays.
+The inner part of a kernel is a Python function under `@instruction`. It runs while the kernel is
+compiled: a `Vector` stands for a register of `LANES` float32, and `+`, `-`, `*` on it append
+instructions. Loops over a butterfly's points are thus unrolled, results that nobody stores cost
+nothing, and a product followed by a sum becomes one fused instruction where the machine has it.
+(Plain Numba loops leave most of the registers empty: LLVM gives up on transposes and on
+straight-line butterflies.)
 
-Plain Numba loops leave most of the registers empty here: LLVM gives up on the transposes and on
-straight-line butterflies. These functions write out the instructions that are wanted; they compile
-only inside Numba functions (not with NUMBA_DISABLE_JIT=1).
+Nothing is checked: kernels stay inside their arrays, which are contiguous.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, extending, types
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin, models, register_model
 
 
 def _lanes() -> int:
@@ -34,116 +33,163 @@ def _lanes() -> int:
 
 
 LANES = _lanes()
-_FLOATS = ir.VectorType(ir.FloatType(), LANES)
-_INTS = ir.VectorType(ir.IntType(32), LANES)
-_FLAGS = ("contract",)
-intrinsic: Any = extending.intrinsic
+_INDEX, _FLOAT, _INT = ir.IntType(64), ir.FloatType(), ir.IntType(32)
+_FLOATS, _INTS = ir.VectorType(_FLOAT, LANES), ir.VectorType(_INT, LANES)
+_FLAGS = ("contract", "nsz")
 
 
-class _Vector(types.Type):
-    def __init__(self, name: str, lanes: ir.Type) -> None:
-        super().__init__(name=f"{name}x{LANES}")
-        self.lanes = lanes
+def instruction(write: Callable[..., None]) -> Any:
+    """Let kernels call `write`, which appends its instructions where they do.
+
+    Of a kernel's arguments `write` sees an `Array`, an `Index`, an int where the kernel has a
+    constant, or LLVM's value of any other number.
+    """
+
+    def typed(typing: Any, *kinds: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            pairs = zip(signature.args, values, strict=True)
+            write(*(_argument(context, builder, kind, value) for kind, value in pairs))
+            return context.get_dummy_value()
+
+        return types.void(*kinds), emit
+
+    shape = inspect.signature(write)
+    context = inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    setattr(typed, "__signature__",  # noqa: B010
+            shape.replace(parameters=[context, *shape.parameters.values()]))  # fmt: skip
+    typed.__name__, typed.__doc__ = write.__name__, write.__doc__
+    return extending.intrinsic(prefer_literal=True)(typed)
 
 
-class _FloatVector(_Vector):
-    def __init__(self) -> None:
-        super().__init__("float32", _FLOATS)
+def _argument(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.Array):
+        return Array(builder, context.make_array(kind)(context, builder, value).data)
+    if isinstance(kind, types.Literal):
+        return kind.literal_value
+    if kind in (types.int64, types.uint64):
+        return Index(builder, value)
+    return value
 
 
-class _IntVector(_Vector):
-    def __init__(self) -> None:
-        super().__init__("int32", _INTS)
+@dataclass(frozen=True)
+class Index:
+    """A place in an array, known when the kernel runs."""
+
+    builder: Any
+    value: Any
+
+    def __add__(self, other: Index | int) -> Index:
+        return Index(self.builder, self.builder.add(self.value, _index(other)))
+
+    def __mul__(self, other: Index | int) -> Index:
+        return Index(self.builder, self.builder.mul(self.value, _index(other)))
+
+    def at_most(self, other: Index) -> Index:
+        """The lower of two places."""
+        lower = self.builder.icmp_signed("<", self.value, other.value)
+        return Index(self.builder, self.builder.select(lower, self.value, other.value))
 
 
-floats, ints = _FloatVector(), _IntVector()
+def _index(place: Index | int) -> Any:
+    return place.value if isinstance(place, Index) else ir.Constant(_INDEX, place)
 
 
-@register_model(_FloatVector)
-@register_model(_IntVector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: _Vector) -> None:
-        super().__init__(manager, kind, kind.lanes)
+@dataclass(frozen=True)
+class Vector:
+    """A register of LANES float32."""
+
+    builder: Any
+    value: Any
+
+    def __add__(self, other: Vector | float) -> Vector:
+        return self._with(self.builder.fadd, other)
+
+    def __sub__(self, other: Vector | float) -> Vector:
+        return self._with(self.builder.fsub, other)
+
+    def __mul__(self, other: Vector | float) -> Vector:
+        return self._with(self.builder.fmul, other)
+
+    def __neg__(self) -> Vector:
+        return Vector(self.builder, self.builder.fneg(self.value))
+
+    def all(self, number: float) -> Vector:
+        """A constant in all lanes; LLVM leaves out what is added to 0 or multiplied by it."""
+        return Vector(self.builder, ir.Constant(_FLOATS, [number] * LANES))
+
+    def _with(self, append: Callable[..., Any], other: Vector | float) -> Vector:
+        operand = other if isinstance(other, Vector) else self.all(other)
+        return Vector(self.builder, append(self.value, operand.value, flags=_FLAGS))
 
 
-def _arithmetic(operation: Callable[..., Any], instruction: str) -> None:
-    @infer_global(operation)
-    class _Template(AbstractTemplate):
-        key = operation
+@dataclass(frozen=True)
+class Array:
+    """A contiguous array; places count its elements."""
 
-        def generic(self, args: Any, kws: Any) -> Any:
-            return signature(floats, floats, floats) if args == (floats, floats) else None
+    builder: Any
+    data: Any
 
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return getattr(builder, instruction)(*args, flags=_FLAGS)
+    def _at(self, place: Index | int, lanes: Any) -> Any:
+        return self.builder.bitcast(
+            self.builder.gep(self.data, [_index(place)]), lanes.as_pointer()
+        )
 
-    lower_builtin(operation, floats, floats)(emit)
+    def number(self, place: Index | int) -> Any:
+        """One element."""
+        return self.builder.load(self.builder.gep(self.data, [_index(place)]))
 
+    def index(self, place: Index) -> Index:
+        """One element of an int64 array, which is a place in another array."""
+        return Index(self.builder, self.number(place))
 
-_arithmetic(operator.add, "fadd")
-_arithmetic(operator.sub, "fsub")
-_arithmetic(operator.mul, "fmul")
+    def everywhere(self, place: Index | int) -> Vector:
+        """One float32 in all lanes."""
+        return Vector(self.builder, _everywhere(self.builder, self.number(place), _FLOATS))
 
+    def vector(self, place: Index | int) -> Vector:
+        """LANES float32 from a place on."""
+        return Vector(self.builder, self.builder.load(self._at(place, _FLOATS), align=4))
 
-def _place(context: Any, builder: Any, kind: Any, array: Any, index: Any, lanes: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), lanes.as_pointer())
+    def put(self, place: Index | int, vector: Vector) -> None:
+        """Write LANES float32."""
+        self.builder.store(vector.value, self._at(place, _FLOATS), align=4)
 
+    def pairs(self, place: Index) -> tuple[Vector, Vector]:
+        """LANES complex numbers: their real and their imaginary parts."""
+        low, high = self.vector(place), self.vector(place + LANES)
+        re, im = ([2 * lane + part for lane in range(LANES)] for part in (0, 1))
+        return _shuffled(low, high, re), _shuffled(low, high, im)
 
-@intrinsic
-def load(typing: Any, array: Any, index: Any) -> Any:
-    """Elements index, index + 1, ... of a float32 array."""
+    def units(self, place: Index) -> Any:
+        """LANES pairs of int16, as int32."""
+        return self.builder.load(self._at(place, _INTS), align=2)
 
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1], _FLOATS)
-        return builder.load(place, align=4)
+    def put_units(self, place: Index, value: Any) -> None:
+        """Write LANES int32."""
+        self.builder.store(value, self._at(place, _INTS), align=4)
 
-    return floats(array, types.intp), emit
-
-
-@intrinsic
-def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Write a float vector to elements index, index + 1, ..."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        place = _place(context, builder, sig.args[0], args[0], args[1], _FLOATS)
-        builder.store(args[2], place, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, floats), emit
-
-
-@intrinsic
-def splat(typing: Any, value: Any) -> Any:
-    """A float32 in every lane."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _splat(builder, args[0], _FLOATS)
-
-    return floats(types.float32), emit
+    def words(self, place: Index, up: Any, down: Any) -> Vector:
+        """One int16 of LANES pairs: (int32 << up) >> down, whose sign has risen to the top."""
+        builder = self.builder
+        risen = builder.shl(self.units(place), _everywhere(builder, up, _INTS))
+        words = builder.ashr(risen, _everywhere(builder, down, _INTS))
+        return Vector(builder, builder.sitofp(words, _FLOATS))
 
 
-def _splat(builder: Any, value: Any, lanes: Any) -> Any:
+def _everywhere(builder: Any, value: Any, lanes: Any) -> Any:
     none = ir.Constant(lanes, ir.Undefined)
-    first = builder.insert_element(none, value, ir.Constant(ir.IntType(32), 0))
+    first = builder.insert_element(none, value, ir.Constant(_INT, 0))
     return builder.shuffle_vector(first, none, ir.Constant(_INTS, [0] * LANES))
 
 
-@intrinsic
-def load_half(typing: Any, units: Any, index: Any, up: Any, down: Any) -> Any:
-    """(int32 << up) >> down of every lane, with the sign that rises to the top, as floats."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        units, index, up, down = args
-        place = _place(context, builder, sig.args[0], units, index, _INTS)
-        risen = builder.shl(builder.load(place, align=4), _splat(builder, up, _INTS))
-        return builder.sitofp(builder.ashr(risen, _splat(builder, down, _INTS)), _FLOATS)
-
-    return floats(units, types.intp, types.int32, types.int32), emit
+def _shuffled(low: Vector, high: Vector, order: Sequence[int]) -> Vector:
+    """Lanes of two registers in another order; those of `high` count from LANES on."""
+    builder = low.builder
+    return Vector(builder, builder.shuffle_vector(low.value, high.value, ir.Constant(_INTS, order)))
 
 
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """LANES vectors whose lane k of row j is lane j of row k, in log2(LANES) rounds of swaps."""
+def _transposed(rows: list[Vector]) -> list[Vector]:
+    """LANES registers whose lane k of row j is lane j of row k, in log2(LANES) rounds of swaps."""
     step = 1
     while step < LANES:
         low = [j if not j & step else LANES + j - step for j in range(LANES)]
@@ -152,92 +198,29 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
         for j in range(LANES):
             if not j & step:
                 pair = rows[j], rows[j + step]
-                swapped[j] = builder.shuffle_vector(*pair, ir.Constant(_INTS, low))
-                swapped[j + step] = builder.shuffle_vector(*pair, ir.Constant(_INTS, high))
+                swapped[j], swapped[j + step] = _shuffled(*pair, low), _shuffled(*pair, high)
         rows, step = swapped, 2 * step
     return rows
 
 
-@intrinsic
-def transpose_in(typing: Any, words: Any, index: Any, stride: Any, units: Any, place: Any) -> Any:
-    """Pairs of int16 of LANES rows, `stride` words apart, to LANES consecutive int32 vectors."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, index, stride, units, place = args
-        rows = []
-        for _ in range(LANES):
-            source = _place(context, builder, sig.args[0], array, index, _INTS)
-            rows.append(builder.load(source, align=2))
-            index = builder.add(index, stride)
-        for row in _transposed(builder, rows):
-            target = _place(context, builder, sig.args[3], units, place, _INTS)
-            builder.store(row, target, align=4)
-            place = builder.add(place, ir.Constant(place.type, LANES))
-        return context.get_dummy_value()
-
-    return types.void(words, types.intp, types.intp, units, types.intp), emit
+@instruction
+def transpose_in(words: Array, first: Index, stride: Index, units: Array, place: Index) -> None:
+    """Pairs of int16 of LANES rows, `stride` words apart, to LANES registers in `units`."""
+    rows = [Vector(words.builder, words.units(first + stride * row)) for row in range(LANES)]
+    for number, row in enumerate(_transposed(rows)):
+        units.put_units(place + number * LANES, row.value)
 
 
-@intrinsic
-def transpose_out(
-    typing: Any, re: Any, im: Any, index: Any, out: Any, place: Any, stride: Any
-) -> Any:
-    """LANES vectors of real and of imaginary parts to LANES rows of complex numbers in `out`.
+@instruction
+def transpose_out(spectra: Array, first: Index, out: Array, place: Index, stride: Index) -> None:
+    """Complex registers (see `kernels_lanes`) of LANES bins to LANES rows of complex numbers.
 
-    Row k, `stride` floats after row k - 1, gets lane k of every vector.
+    Row k, `stride` floats after row k - 1, gets lane k of every register.
     """
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        re, im, index, out, place, stride = args
-        parts: list[list[Any]] = []
-        for position, array in enumerate((re, im)):
-            at, rows = index, []
-            for _ in range(LANES):
-                source = _place(context, builder, sig.args[position], array, at, _FLOATS)
-                rows.append(builder.load(source, align=4))
-                at = builder.add(at, ir.Constant(at.type, LANES))
-            parts.append(_transposed(builder, rows))
-        for half in (0, 1):
-            order = [j // 2 + half * LANES // 2 + (j % 2) * LANES for j in range(LANES)]
-            at = builder.add(place, ir.Constant(place.type, half * LANES))
-            for row in zip(*parts, strict=True):
-                both = builder.shuffle_vector(*row, ir.Constant(_INTS, order))
-                target = _place(context, builder, sig.args[3], out, at, _FLOATS)
-                builder.store(both, target, align=4)
-                at = builder.add(at, stride)
-        return context.get_dummy_value()
-
-    return types.void(re, im, types.intp, out, types.intp, types.intp), emit
-
-
-@intrinsic
-def lane_sum(typing: Any, vector: Any) -> Any:
-    """Sum of the lanes, in pairs of pairs."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        total, step = args[0], LANES // 2
-        while step:
-            order = [(j + step) % LANES for j in range(LANES)]
-            other = builder.shuffle_vector(total, total, ir.Constant(_INTS, order))
-            total = builder.fadd(total, other)
-            step //= 2
-        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
-
-    return types.float32(floats), emit
-
-
-@intrinsic
-def load_complex(typing: Any, array: Any, index: Any) -> Any:
-    """LANES complex numbers from element `index` of a float32 array on: real, imaginary parts."""
-
-    def emit(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, index = args
-        low = _place(context, builder, sig.args[0], array, index, _FLOATS)
-        index = builder.add(index, ir.Constant(index.type, LANES))
-        high = _place(context, builder, sig.args[0], array, index, _FLOATS)
-        pair = builder.load(low, align=4), builder.load(high, align=4)
-        orders = ([2 * j + which for j in range(LANES)] for which in (0, 1))
-        parts = [builder.shuffle_vector(*pair, ir.Constant(_INTS, order)) for order in orders]
-        return context.make_tuple(builder, sig.return_type, parts)
-
-    return types.UniTuple(floats, 2)(array, types.intp), emit
+    numbers = [spectra.vector(first + k * LANES) for k in range(2 * LANES)]
+    parts = [_transposed(numbers[part::2]) for part in (0, 1)]
+    for half in (0, LANES // 2):
+        order = [half + j // 2 + (j % 2) * LANES for j in range(LANES)]
+        for row in range(LANES):
+            both = _shuffled(parts[0][row], parts[1][row], order)
+            out.put(place + stride * row + 2 * half, both)

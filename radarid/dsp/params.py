@@ -36,7 +36,8 @@ class DspParams:
     doppler_window : taper over the chirps of a window
     slices_per_frame : slices in a frame ('frame' only), evenly placed
     hop_chirps : chirps from one slice to the next ('continuous' and 'burst')
-    velocity_oversampling : Doppler bins per chirp of the window, at least (zero padding)
+    velocity_oversampling : Doppler bins per chirp of the window, at least (zero padding); from 2
+        on the power at every pixel is exact, with 1 it is interpolated linearly
     merge : 'power' sums the receive antennas' powers; 'coherent' forms one beam towards the
         walker before the slow-time transform
     planes : 'one' image plane, the sum over range bins; 'stack' adds the maximum over them and
@@ -69,7 +70,7 @@ class DspParams:
     doppler_window: Taper = "hann"
     slices_per_frame: int = 4
     hop_chirps: int = 16
-    velocity_oversampling: int = 4
+    velocity_oversampling: int = 2
     merge: Literal["power", "coherent"] = "power"
     planes: Literal["one", "stack", "multires"] = "one"
     max_walkers: int = 1

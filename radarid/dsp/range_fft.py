@@ -66,18 +66,24 @@ class RangeStage:
         self._groups = radar.slow_time_groups
         self._layout = ""
         self._order: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
-        self._places: tuple[np.ndarray, ...] = ()
         self._vectors = radar.is_complex and kernels.vectors_fit(
             self.n_fft, radar.n_chirps, radar.words_per_chirp // 2
         )
         if self._vectors:
-            self._vector_taper = self._taper * np.float32(2.0**self._shift)
-            self._plan = kernels_lanes.plan(self.n_fft)
-            self._units = kernels.scratch(1, radar.words_per_chirp // 2, np.int32)[0]
-            self._work = kernels.scratch(4, self.n_fft, np.float32)
+            self._padded_taper = np.zeros(self.n_fft, np.float32)
+            self._padded_taper[: radar.n_samples] = self._taper * np.float32(2.0**self._shift)
+            self._units = kernels.scratch(radar.words_per_chirp // 2 * kernels.LANES, np.int32)
+            self._work = tuple(kernels.scratch(2 * self.n_fft * kernels.LANES) for _ in range(2))
 
-    def __call__(self, frame: AdcFrame) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, frame: AdcFrame, out: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Transform one frame.
+
+        Parameters
+        ----------
+        frame : of this stage's waveform
+        out : complex64 array, shape (n_slow, n_virtual, n_bins), where to write the profiles
 
         Returns
         -------
@@ -94,26 +100,38 @@ class RangeStage:
             The frame is of another waveform or shape.
         """
         self._check(frame)
-        i_index, q_index = self._word_order(frame.layout)
+        order = self._word_order(frame.layout)
         radar = self.radar
         frame_words = np.ascontiguousarray(frame.words)  # HSI headers lie between the chirps
-        n_bins = self.bins.stop - self.bins.start
-        chirps = np.empty((radar.n_chirps, radar.n_rx, n_bins), np.complex64)
+        direct = out is not None and len(self._groups) == 1
+        shape = (radar.n_chirps, radar.n_rx, self.bins.stop - self.bins.start)
+        chirps = out if direct and out is not None else np.empty(shape, np.complex64)
         if self._vectors:
             kernels.range_profiles(
-                frame_words, self._places, np.int32(16 + self._shift),
-                self._vector_taper, self._plan, self.bins.start, self._units, self._work, chirps,
+                frame_words, *order, np.int32(16 + self._shift), self._padded_taper,
+                kernels_lanes.plan(self.n_fft), self.bins.start, self._units, self._work,
+                chirps.view(np.float32),
             )  # fmt: skip
-            return self._by_series(chirps, frame.valid)
-        for start in range(0, radar.n_chirps, _TILE_CHIRPS):
-            words = frame_words[start : start + _TILE_CHIRPS]
+        else:
+            self._plain(frame_words, *order, chirps)
+        profiles, valid = self._by_series(chirps, frame.valid)
+        if out is not None and not direct:
+            out[:] = profiles
+        return profiles, valid
+
+    def _plain(
+        self, words: np.ndarray, i_index: np.ndarray, q_index: np.ndarray, chirps: np.ndarray
+    ) -> None:
+        """Range transform by `scipy.fft`, a few chirps at a time."""
+        for start in range(0, len(words), _TILE_CHIRPS):
+            tile_words = words[start : start + _TILE_CHIRPS]
             if self._shift:  # a 12 or 14 bit word's sign moves to the sign bit of the int16
-                words = words << self._shift
-            tile = np.empty((len(words), radar.n_rx, radar.n_samples), np.complex64)
-            kernels.window_samples(words, i_index, q_index, self._taper, tile)
+                tile_words = tile_words << self._shift
+            shape = (len(tile_words), self.radar.n_rx, self.radar.n_samples)
+            tile = np.empty(shape, np.complex64)
+            kernels.window_samples(tile_words, i_index, q_index, self._taper, tile)
             spectrum = scipy.fft.fft(tile, self.n_fft, axis=-1, overwrite_x=True)
             chirps[start : start + _TILE_CHIRPS] = spectrum[..., self.bins]
-        return self._by_series(chirps, frame.valid)
 
     def _by_series(self, chirps: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Chirps of one slow-time series after another -> series side by side."""
@@ -124,24 +142,28 @@ class RangeStage:
         return profiles, received
 
     def _word_order(self, layout: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where every sample's words are, in the way that the kernel in use wants it."""
         if layout != self._layout:
             i_index, q_index = layouts.word_order(layout, self.radar)
-            # Unsigned, so that the kernel need not ask at every word whether an index is negative.
-            none = np.empty((0, 0), np.uint32)
-            self._order = (
-                i_index.astype(np.uint32), none if q_index is None else q_index.astype(np.uint32)
-            )  # fmt: skip
-            self._places = tuple(
-                part for index in self._order for part in self._place_in_pairs(index)
-            )
+            if self._vectors and q_index is not None:
+                self._order = self._place_in_pairs(i_index, q_index)
+            else:
+                # Unsigned, so that the kernel need not ask at every word if an index is negative.
+                none = np.empty((0, 0), np.uint32)
+                q_index = none if q_index is None else q_index.astype(np.uint32)
+                self._order = i_index.astype(np.uint32), q_index
             self._layout = layout
         return self._order
 
-    def _place_in_pairs(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For the vector kernel: where each word's pair of words is, and how far to its sign."""
+    def _place_in_pairs(
+        self, i_index: np.ndarray, q_index: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where each word's pair of words is, and how far to its sign: (n_rx, 2, n_fft) each."""
+        index = np.zeros((len(i_index), 2, self.n_fft), np.int64)
+        index[:, 0, : i_index.shape[1]], index[:, 1, : q_index.shape[1]] = i_index, q_index
         # The even word of a pair is its lower half: it must rise by another 16 bits.
         up = np.where(index & 1, self._shift, self._shift + 16).astype(np.int32)
-        return (index >> 1).astype(np.int64) * kernels.LANES, up
+        return (index >> 1) * kernels.LANES, up
 
     def _check(self, frame: AdcFrame) -> None:
         if frame.config is not self.radar and frame.config != self.radar:

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from capture.config import RadarConfig
 from capture.types import AdcFrame, FrameSource
 from radarid.dsp import kernels, slowtime
-from radarid.dsp.gating import RangeTrack, gate_bins
+from radarid.dsp.clutter import make_filter
+from radarid.dsp.gating import RangeTrack
 from radarid.dsp.params import DspParams
+from radarid.dsp.pool import Workers
 from radarid.dsp.range_fft import RangeStage
+from radarid.dsp.series import SlowTimeSeries
 from radarid.dsp.slices import Axes, Slices
-from radarid.dsp.stft import SliceTransform
+from radarid.dsp.tracks import Walker, WalkerTracks
+from radarid.dsp.windows import Block, Walkers, Windows
 from radarid.errors import ParameterError
 
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
-
-
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """A stretch of slow time, with the walker's place once the track has decided."""
-
-    profiles: np.ndarray  # complex64 (n, n_virtual, n_bins)
-    valid: np.ndarray  # bool (n,)
-    time_s: np.ndarray  # float64 (n,)
-    walker: np.ndarray  # float32 (n, 2): range_m, presence_db
-
-    def __getitem__(self, part: slice) -> _Series:
-        return _Series(
-            self.profiles[part], self.valid[part], self.time_s[part], self.walker[part]
-        )
-
-    @staticmethod
-    def join(parts: list[_Series]) -> _Series:
-        if len(parts) == 1:
-            return parts[0]
-        return _Series(
-            np.concatenate([part.profiles for part in parts]),
-            np.concatenate([part.valid for part in parts]),
-            np.concatenate([part.time_s for part in parts]),
-            np.concatenate([part.walker for part in parts]),
-        )
+_FRAMES_AT_ONCE = 4  # of each thread: enough to share, few enough to stay in its cache
+_SAMPLES_AT_ONCE = 1024  # and of very short frames, about as many chirps
 
 
 class SpectrogramStream:
@@ -52,12 +33,14 @@ class SpectrogramStream:
 
     Frames pass through range transform, clutter removal, range track (with a short look-ahead)
     and windowed slow-time transforms. Every result depends on the frames alone, never on how
-    they were split into calls of `push`, so file and live give the same bits.
+    they were split into calls of `push` or among threads, so file and live give the same bits.
+    Memory does not grow with the stream.
 
     Parameters
     ----------
     radar : waveform of all frames
     params : signal processing
+    n_threads : threads that share the work of one `push`
 
     Attributes
     ----------
@@ -70,27 +53,46 @@ class SpectrogramStream:
         The parameters do not fit the radar.
     """
 
-    def __init__(self, radar: RadarConfig, params: DspParams) -> None:
+    def __init__(self, radar: RadarConfig, params: DspParams, n_threads: int = 1) -> None:
         self.radar, self.params = radar, params
         self.grid = slowtime.plan(radar, params)
-        self._range = RangeStage(radar, params)
-        self.range_m = self._range.range_m
+        self._workers = Workers(n_threads)
+        self._ranges = [RangeStage(radar, params) for _ in range(n_threads)]
+        self.range_m = self._ranges[0].range_m
         self.velocity_mps = slowtime.velocity_axis_mps(radar, params, self.grid)
         self.axes = Axes(
             self.velocity_mps, self.range_m, self.grid.slice_interval_s, self.grid.regime
         )
-        self._transform = SliceTransform(radar, params, self.grid, self.velocity_mps)
+        self._filter = make_filter(radar, params, self.grid)
+        self._n_block = self.grid.frames_per_block * self.grid.n_per_frame
+        self._step_s = self.grid.frames_per_block * radar.frame_period_s
+        self._lag = max(1, round(params.track_lag_s / self._step_s))
+        most = max(_FRAMES_AT_ONCE, _SAMPLES_AT_ONCE // self.grid.n_per_frame)
+        self._frames_at_once = most * n_threads
+        n_held = (self._lag + 2) * self._n_block + self.grid.window
+        self._series = SlowTimeSeries(
+            n_held + self._frames_at_once * self.grid.n_per_frame,
+            radar.n_virtual, len(self.range_m),
+        )  # fmt: skip
+        self._windows = Windows(radar, params, self.grid, self.axes, self._series, self._workers)
         self._restart()
 
     def _restart(self) -> None:
-        step_s = self.grid.frames_per_block * self.radar.frame_period_s
-        lag = max(1, round(self.params.track_lag_s / step_s))
-        self._track = RangeTrack(self.range_m, self.params.track_speed_mps * step_s, lag)
         self._last_index: int | None = None
-        self._frames: list[_Series] = []
-        self._undecided: deque[tuple[_Series, np.ndarray]] = deque()
-        self._tail: list[_Series] = []
-        self._next_start = 0
+        self._n_seen = 0
+        self._undecided: deque[Block] = deque()
+        self._series.restart()
+        self._windows.restart()
+        self._tracker = self._new_tracker()
+        if self._filter is not None:
+            self._filter.restart()
+
+    def _new_tracker(self) -> RangeTrack | WalkerTracks:
+        """Of one walker by range alone; where azimuth matters, or several walk, of each."""
+        params = self.params
+        if params.max_walkers == 1 and params.merge == "power":
+            return RangeTrack(self.range_m, params.track_speed_mps * self._step_s, self._lag)
+        return WalkerTracks(self.radar, params, self.range_m, self.grid, self._step_s, self._lag)
 
     # -- the stream -------------------------------------------------------------------------
     def push(self, frames: Iterable[AdcFrame]) -> Slices:
@@ -104,145 +106,131 @@ class SpectrogramStream:
         ParameterError
             A frame of another waveform or shape, or out of order.
         """
-        parts = [self._no_slices()]
-        for frame in frames:
-            parts += self._bridge(frame)
-            self._last_index = frame.index
-            parts += self._take(self._profile(frame))
-        return Slices.concatenate(parts)
+        rest, parts = iter(frames), list[Slices]()
+        while batch := list(islice(rest, self._frames_at_once)):
+            parts += self._take(batch)
+        return Slices.concatenate(parts or [self._windows.none()])
 
     def flush(self) -> Slices:
         """Return the slices that were waiting for look-ahead; a new stream may follow."""
-        parts = [self._no_slices()]
-        if self._frames:
-            parts += self._step(_Series.join(self._frames))
-        parts += [self._decided(*decision) for decision in self._track.flush()]
+        decided = []
+        if self._series.stop > self._n_seen:  # a last block that is not full
+            decided = self._look_at([(self._n_seen, self._series.stop)])
+        for decision in self._tracker.flush():
+            decided.append((self._undecided.popleft(), _walkers(decision)))
+        slices = self._windows.slices(decided, self._series.stop)
         self._restart()
-        return Slices.concatenate(parts)
+        return slices
 
-    def _no_slices(self) -> Slices:
-        none = np.empty(0, np.float32)
-        return Slices(
-            time_s=np.empty(0),
-            power=np.empty((0, len(self.velocity_mps)), np.float32),
-            valid=none,
-            range_m=none,
-            presence_db=none,
-            angle_rad=none,
-            track=np.empty(0, np.int32),
-            planes=np.empty((0, 0, len(self.velocity_mps)), np.float32),
-            frame_time_s=np.empty(0),
-            range_energy=np.empty((0, len(self.range_m)), np.float32),
-        )
+    def _take(self, frames: list[AdcFrame]) -> Iterator[Slices]:
+        run: list[tuple[AdcFrame | None, float]] = []
+        period_s = self.radar.frame_period_s
+        for frame in frames:
+            n_lost = self._lost_before(frame)
+            if n_lost * period_s > _BRIDGE_S:
+                yield from self._advance(run)
+                yield self.flush()
+                run, n_lost = [], 0
+            run += [(None, frame.time_s - back * period_s) for back in range(n_lost, 0, -1)]
+            run.append((frame, frame.time_s))
+            self._last_index = frame.index
+        yield from self._advance(run)
 
-    # -- frames -> slow time ----------------------------------------------------------------
-    def _bridge(self, frame: AdcFrame) -> list[Slices]:
-        """Stand-ins for the frames lost before this one."""
+    def _lost_before(self, frame: AdcFrame) -> int:
         last = self._last_index
         n_lost = 0 if last is None else frame.index - last - 1
         if n_lost < 0:
             raise ParameterError(
                 "frames out of order", got=f"frame {frame.index} after frame {last}"
             )
-        if n_lost * self.radar.frame_period_s > _BRIDGE_S:
-            return [self.flush()]
+        return n_lost
+
+    # -- frames -> slow time ----------------------------------------------------------------
+    def _advance(self, run: list[tuple[AdcFrame | None, float]]) -> Iterator[Slices]:
+        """Frames in their order, with None for those that were lost, and when each begins."""
+        for start in range(0, len(run), self._frames_at_once):
+            self._append(run[start : start + self._frames_at_once])
+            n_blocks = (self._series.stop - self._n_seen) // self._n_block
+            edges = [self._n_seen + k * self._n_block for k in range(n_blocks + 1)]
+            decided = self._look_at(list(zip(edges, edges[1:], strict=False)))
+            if decided:
+                yield self._windows.slices(decided, decided[-1][0].first + self._n_block)
+
+    def _append(self, run: list[tuple[AdcFrame | None, float]]) -> None:
         n = self.grid.n_per_frame
-        shape = (n, self.radar.n_virtual, len(self.range_m))
-        parts: list[Slices] = []
-        for back in range(n_lost, 0, -1):
-            start_s = frame.time_s - back * self.radar.frame_period_s
-            nothing = np.zeros(shape, np.complex64), np.zeros(n, bool)
-            parts += self._take(self._series(*nothing, start_s))
-        return parts
+        first = self._series.append(len(run) * n)
 
-    def _profile(self, frame: AdcFrame) -> _Series:
-        profiles, valid = self._range(frame)
-        if self.grid.regime == "burst":
-            mean = np.empty(profiles.shape[1:], np.complex64)
-            kernels.mean_of_valid(profiles, valid, mean)
-            profiles, valid = mean[None], np.array([valid.any()])
-        return self._series(profiles, valid, frame.time_s)
+        def profile(worker: int, start: int, stop: int) -> None:
+            for k in range(start, stop):
+                self._profile(self._ranges[worker], *run[k], first + k * n)
 
-    def _series(self, profiles: np.ndarray, valid: np.ndarray, start_s: float) -> _Series:
-        walker = np.zeros((len(valid), 2), np.float32)
-        return _Series(profiles, valid, start_s + self.grid.offset_s, walker)
+        self._workers.share(profile, len(run))
+        if self._filter is not None:
+            for k in range(len(run)):
+                self._filter(*self._rows(first + k * n, first + (k + 1) * n))
 
-    # -- steps of the track -----------------------------------------------------------------
-    def _take(self, frame: _Series) -> list[Slices]:
-        self._frames.append(frame)
-        if len(self._frames) < self.grid.frames_per_block:
-            return []
-        block, self._frames = _Series.join(self._frames), []
-        return self._step(block)
+    def _rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = slice(self._series.place(first), self._series.place(stop))
+        series = self._series
+        return series.profiles[rows], series.valid[rows], series.time_s[rows]
 
-    def _step(self, block: _Series) -> list[Slices]:
-        energy = np.full(len(self.range_m), np.nan, np.float32)
-        received = bool(block.valid.any())
-        if received:
-            mean = np.empty(block.profiles.shape[1:], np.complex64)
-            kernels.mean_of_valid(block.profiles, block.valid, mean)
-            kernels.moving_energy(block.profiles, block.valid, mean, energy)
-        self._undecided.append((block, energy))
-        decision = self._track.push(energy if received else None)
-        return [] if decision is None else [self._decided(*decision)]
+    def _profile(
+        self, stage: RangeStage, frame: AdcFrame | None, start_s: float, first: int
+    ) -> None:
+        profiles, valid, time_s = self._rows(first, first + self.grid.n_per_frame)
+        time_s[:] = start_s + self.grid.offset_s
+        if frame is None:
+            profiles[:], valid[:] = 0, False
+        elif self.grid.regime == "burst":
+            chirps, received = stage(frame)
+            kernels.mean_of_valid(chirps, received, profiles[0])
+            valid[:] = received.any()
+        else:
+            valid[:] = stage(frame, profiles)[1]
 
-    def _decided(self, range_m: float, presence_db: float) -> Slices:
-        """Slices that the oldest undecided block completes, now that its walker is known."""
-        block, energy = self._undecided.popleft()
-        walker = np.empty_like(block.walker)
-        walker[:] = range_m, presence_db
-        series = _Series.join([*self._tail, replace(block, walker=walker)])
-        starts = self.grid.starts
-        if not starts:
-            last = len(series.valid) - self.grid.window
-            starts = tuple(range(self._next_start, last + 1, self.grid.hop))
-            self._keep_tail(series, starts)
-        slices = self._slices(series, starts)
-        return replace(
-            slices,
-            frame_time_s=np.array([block.time_s.mean()]),
-            range_energy=energy[None],
-        )
+    # -- slow time -> walkers ---------------------------------------------------------------
+    def _look_at(self, spans: list[tuple[int, int]]) -> list[tuple[Block, Walkers]]:
+        """Take steps of the track: the older blocks that are decided by them."""
+        shape = self._series.profiles.shape[1:]
+        means = np.empty((len(spans), *shape), np.complex64)
+        energy = np.empty((len(spans), shape[1]), np.float32)
 
-    def _keep_tail(self, series: _Series, starts: tuple[int, ...]) -> None:
-        """Hold back what the next window will need, and no more."""
-        following = starts[-1] + self.grid.hop if starts else self._next_start
-        first = min(following, len(series.valid))
-        self._tail, self._next_start = [series[first:]], following - first
+        def moments(worker: int, start: int, stop: int) -> None:
+            for k in range(start, stop):
+                profiles, valid, _ = self._rows(*spans[k])
+                kernels.moments(
+                    profiles.view(np.float32).reshape(len(valid), -1), valid,
+                    means[k].view(np.float32).reshape(-1), energy[k],
+                )  # fmt: skip
 
-    # -- slices -----------------------------------------------------------------------------
-    def _slices(self, series: _Series, starts: tuple[int, ...]) -> Slices:
-        window, n = self.grid.window, len(starts)
-        power = np.zeros((n, len(self.velocity_mps)), np.float32)
-        time_s, valid = np.empty(n), np.zeros(n, np.float32)
-        walker = np.empty((n, 2), np.float32)
-        clutter = None
-        for k, start in enumerate(starts):
-            part = series[start : start + window]
-            time_s[k] = (part.time_s[0] + part.time_s[-1]) / 2
-            valid[k] = part.valid.mean()
-            walker[k] = part.walker[window // 2]
-            if valid[k] == 0:
-                continue
-            whole = series if self.grid.regime == "frame" else part
-            if clutter is None or whole is part:
-                clutter = self._transform.clutter(whole.profiles, whole.valid)
-            gate = gate_bins(self.range_m, float(walker[k, 0]), self.params.gate_m)
-            power[k] = self._transform(part.profiles, part.valid, clutter, gate)
-        return replace(
-            self._no_slices(),
-            time_s=time_s,
-            power=power,
-            valid=valid,
-            range_m=walker[:, 0],
-            presence_db=walker[:, 1],
-            angle_rad=np.full(n, np.nan, np.float32),
-            track=np.zeros(n, np.int32),
-            planes=np.empty((n, 0, len(self.velocity_mps)), np.float32),
-        )
+        self._workers.share(moments, len(spans))
+        decided = []
+        for k, (first, stop) in enumerate(spans):
+            profiles, valid, _ = self._rows(first, stop)
+            received = bool(valid.any())
+            if not received:
+                energy[k] = np.nan
+            self._undecided.append(Block(first, stop - first, means[k], energy[k]))
+            self._n_seen = stop
+            if isinstance(self._tracker, RangeTrack):
+                decision: Any = self._tracker.push(energy[k] if received else None)
+            else:
+                decision = self._tracker.push(
+                    *((profiles, valid, means[k]) if received else (None, None, None))
+                )
+            if decision is not None:
+                decided.append((self._undecided.popleft(), _walkers(decision)))
+        return decided
 
 
-def process(source: FrameSource, params: DspParams) -> tuple[Slices, Axes]:
+def _walkers(decision: tuple[float, float] | Walkers) -> Walkers:
+    """The walkers of a step, of which the track by range alone knows one, and no azimuth."""
+    if len(decision) == 2 and isinstance(decision[0], float):
+        return (Walker(0, *decision, angle_rad=float("nan")),)
+    return decision
+
+
+def process(source: FrameSource, params: DspParams, n_threads: int = 1) -> tuple[Slices, Axes]:
     """All slices of a recording, and their axes.
 
     Raises
@@ -250,6 +238,6 @@ def process(source: FrameSource, params: DspParams) -> tuple[Slices, Axes]:
     ParameterError
         The parameters do not fit the radar.
     """
-    stream = SpectrogramStream(source.info.config, params)
+    stream = SpectrogramStream(source.info.config, params, n_threads)
     slices = stream.push(source)
     return Slices.concatenate([slices, stream.flush()]), stream.axes

@@ -1,4 +1,4 @@
-"""One slice: clutter removal, taper, slow-time transform, power sum, velocity axis."""
+"""Slow-time windows -> slices: clutter removal, taper, transform, power sum, velocity axis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from radarid.dsp.slowtime import SlowTime
 
 
 class SliceTransform:
-    """Slow-time window -> power on the velocity axis; keeps scratch memory, so for one thread.
+    """Slow-time windows -> power on the velocity axis; keeps scratch memory, so for one thread.
 
     Parameters
     ----------
@@ -21,6 +21,14 @@ class SliceTransform:
     params : taper, oversampling, clutter removal
     grid : slow-time grid, for the window's length and sample interval
     velocity_mps : float array (n_velocity,), velocities of the pixels
+
+    Notes
+    -----
+    Power for a taper of unit energy over the valid samples: white noise keeps its variance
+    however many samples are missing, a tone at 80 % valid loses about 1 dB. With two Doppler bins
+    per chirp or more the power at every pixel is exact: |X|^2 of a window of n chirps has n - 1
+    lags, which 2 n - 1 bins determine. With fewer it is interpolated linearly between bins, and a
+    tone between two of them is up to 1.4 dB low (Hann).
     """
 
     def __init__(
@@ -28,24 +36,13 @@ class SliceTransform:
     ) -> None:
         self.window = grid.window
         self.n_fft = 1 << (params.velocity_oversampling * grid.window - 1).bit_length()
-        self._taper = taper(params.doppler_window, grid.window)
-        self._removes_mean = params.clutter == "mean"
         doppler_hz = convert.velocity_to_doppler_hz(radar, velocity_mps)
-        place = doppler_hz * grid.interval_s * self.n_fft
-        below = np.floor(place)
-        self._below = below.astype(np.int64) % self.n_fft
-        self._above = (self._below + 1) % self.n_fft
-        self._fraction = (place - below).astype(np.float32)
-        self._plan = kernels_lanes.plan(self.n_fft)
-        self._work = kernels.scratch(5, self.n_fft, np.float32)
-
-    def clutter(self, profiles: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """Mean over the valid samples, complex64 (n_virtual, n_bins); zeros when switched off."""
-        if not self._removes_mean:
-            return np.zeros(profiles.shape[1:], np.complex64)
-        mean = np.empty(profiles.shape[1:], np.complex64)
-        kernels.mean_of_valid(profiles, valid, mean)
-        return mean
+        self._matrix = _pixel_matrix(doppler_hz * grid.interval_s, self.n_fft, grid.window)
+        self._taper = taper(params.doppler_window, grid.window)
+        spectra = 2 * self.n_fft * kernels.LANES
+        sizes = (spectra, spectra, self.n_fft, spectra // 2, self.n_fft)
+        self._work = tuple(kernels.scratch(size) for size in sizes)
+        self._mask = kernels.scratch(kernels.LANES)
 
     def __call__(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray, gate: slice
@@ -55,35 +52,78 @@ class SliceTransform:
         Parameters
         ----------
         profiles : complex64 array, shape (window, n_virtual, n_bins)
-        valid : bool array, shape (window,); at least one True
+        valid : bool array, shape (window,)
         clutter : complex64 array, shape (n_virtual, n_bins), what to subtract
         gate : range bins to sum
 
         Returns
         -------
-        float32 array, shape (n_velocity,)
-            Power for a taper of unit energy over the valid samples: white noise keeps its
-            variance however many samples are missing, a tone at 80 % valid loses about 1 dB.
-
-        Notes
-        -----
-        Power at a pixel is interpolated linearly between Doppler bins; with the default four
-        bins per sample of the window a tone between two bins is at most 0.1 dB low (Hann).
+        float32 array, shape (n_velocity,); zeros where nothing is valid
         """
+        power = np.empty((1, self._matrix.shape[1]), np.float32)
+        first, gates = np.zeros(1, np.int64), np.array([[gate.start, gate.stop]])
+        self.many(profiles, valid, first, gates, clutter[None], first, power)
+        return power[0]
+
+    def many(
+        self, profiles: np.ndarray, valid: np.ndarray, starts: np.ndarray, gates: np.ndarray,
+        clutter: np.ndarray, clutter_of: np.ndarray, power: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Power of many windows of one series, each by itself.
+
+        Parameters
+        ----------
+        profiles : complex64 array, shape (n, n_virtual, n_bins), contiguous
+        valid : bool array, shape (n,)
+        starts : int64 array, shape (n_windows,), first chirps
+        gates : int64 array, shape (n_windows, 2), first range bin, and the one after the last
+        clutter : complex64 array, shape (n_clutter, n_virtual, n_bins)
+        clutter_of : int64 array, shape (n_windows,), row of `clutter` that each window subtracts
+        power : float32 array, shape (n_windows, n_velocity), filled
+        """
+        if not kernels.vectors_fit(self.n_fft, profiles.shape[2]):
+            for k, start in enumerate(starts):
+                part = slice(start, start + self.window)
+                self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
+            return
+        kernels.slice_powers(
+            profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32), clutter_of,
+            self._taper, kernels_lanes.plan(self.n_fft), self._matrix, self._mask, self._work,
+            power,
+        )  # fmt: skip
+
+    def _plain(
+        self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray,
+        gate: np.ndarray, pixels: np.ndarray,
+    ) -> None:  # fmt: skip
+        """One window by `scipy.fft`."""
         weight = self._taper * valid
         energy = float(weight @ weight)
-        scale = 1 / energy if energy > 0 else 0.0
         power = np.empty(self.n_fft, np.float32)
-        if kernels.vectors_fit(self.n_fft, profiles.shape[2]):
-            kernels.window_power(
-                profiles, clutter, weight, (gate.start, gate.stop), scale, self._plan,
-                kernels.LANE_MASKS, self._work, power,
-            )  # fmt: skip
-        else:
-            n_gate = gate.stop - gate.start
-            tile = np.empty((profiles.shape[1], n_gate, self.n_fft), np.complex64)
-            kernels.load_window(profiles, clutter, weight, gate.start, tile)
-            spectrum = scipy.fft.fft(tile, axis=-1, overwrite_x=True)
-            kernels.add_power(spectrum, scale, power)
-        below, above = power[self._below], power[self._above]
-        return below + (above - below) * self._fraction
+        tile = np.empty((profiles.shape[1], gate[1] - gate[0], self.n_fft), np.complex64)
+        kernels.load_window(profiles, clutter, weight, gate[0], tile)
+        spectrum = scipy.fft.fft(tile, axis=-1, overwrite_x=True)
+        kernels.add_power(spectrum, 1 / energy if energy > 0 else 0.0, power)
+        kernels.to_pixels(power, self._matrix, pixels)
+
+
+def _pixel_matrix(frequency: np.ndarray, n_fft: int, window: int) -> np.ndarray:
+    """Weights of the Doppler bins in every pixel, float32 (n_fft, n_pixels).
+
+    `frequency` is in cycles per chirp. Where the bins determine the power everywhere, it is the
+    trigonometric interpolation through all of them: the sum over the window's lags of
+    exp(2 pi i lag (bin - place) / n_fft) / n_fft, a Dirichlet kernel.
+    """
+    place = frequency * n_fft
+    if n_fft < 2 * window - 1:
+        below = np.floor(place)
+        matrix = np.zeros((n_fft, len(place)), np.float32)
+        columns = np.arange(len(place))
+        matrix[below.astype(np.int64) % n_fft, columns] = 1 - (place - below)
+        matrix[(below.astype(np.int64) + 1) % n_fft, columns] += place - below
+        return matrix
+    away = (np.arange(n_fft)[:, None] - place + n_fft / 2) % n_fft - n_fft / 2
+    n_lags = 2 * window - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kernel = np.sin(np.pi * n_lags * away / n_fft) / (n_fft * np.sin(np.pi * away / n_fft))
+    return np.where(np.abs(away) < 1e-9, n_lags / n_fft, kernel).astype(np.float32)

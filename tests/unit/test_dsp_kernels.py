@@ -49,9 +49,37 @@ def test_mean_and_energy(pattern: str) -> None:
     x[~valid] = np.nan + 1j * np.nan  # what was not received must not be touched
     mean, energy = np.empty((2, 5), np.complex64), np.empty(5, np.float32)
     kernels.mean_of_valid(x, valid, mean)
-    kernels.moving_energy(x, valid, mean, energy)
+    np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
+    mean[:] = np.nan
+    floats = x.view(np.float32).reshape(9, -1)
+    kernels.moments(floats, valid, mean.view(np.float32).reshape(-1), energy)
     np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
     np.testing.assert_allclose(energy, naive.moving_energy(x, valid), atol=1e-5)
+
+
+def test_energy_of_a_mover_beside_a_wall_a_million_times_as_strong() -> None:
+    # E |x|^2 - |mean|^2 would round the mover away: 1e12 has a last place of 65536 in float32.
+    x = profiles(64, 1, 3) + np.complex64(1e6)
+    mean, energy = np.empty((1, 3), np.complex64), np.empty(3, np.float32)
+    floats = x.view(np.float32).reshape(64, -1)
+    kernels.moments(floats, np.ones(64, bool), mean.view(np.float32).reshape(-1), energy)
+    expected = naive.moving_energy(x.astype(complex), np.ones(64, bool))
+    np.testing.assert_allclose(energy, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("window", "hop"), [(8, 4), (9, 4), (5, 5), (3, 7), (16, 1)])
+def test_means_of_overlapping_windows(window: int, hop: int) -> None:
+    n_windows = 5
+    n = (n_windows - 1) * hop + max(window, hop)
+    x, valid = profiles(n, 2, 3), np.ones(n, bool)
+    valid[3:5] = False
+    x[~valid] = np.nan
+    floats, means = x.view(np.float32).reshape(n, -1), np.empty((n_windows, 2, 3), np.complex64)
+    sums = np.empty((n_windows + window // hop, 12), np.float32)
+    kernels.window_means(floats, valid, hop, window, sums, means.view(np.float32).reshape(5, -1))
+    for k, mean in enumerate(means):
+        part = slice(k * hop, k * hop + window)
+        np.testing.assert_allclose(mean, naive.mean_of_valid(x[part], valid[part]), atol=1e-6)
 
 
 def test_load_window_and_add_power() -> None:
@@ -109,7 +137,39 @@ def test_slice_power_is_the_dft_of_the_tapered_window(n_missing: int) -> None:
     valid[2 : 2 + n_missing] = False
     got = transform(x, valid, clutter, slice(1, 4))
     expected = [naive.slice_power(x, valid, clutter, range(1, 4), f) for f in bins]
-    np.testing.assert_allclose(got, expected, rtol=2e-3, atol=1e-4 * max(expected))
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6 * max(expected))
+
+
+def test_pixels_between_bins_have_the_power_of_the_dft_there() -> None:
+    radar = RadarConfig(n_loops=12)
+    params = DspParams(window_chirps=12, velocity_oversampling=2, max_velocity_mps=8.0)
+    grid = plan(radar, params)
+    frequency = np.linspace(-0.49, 0.49, 37)  # cycles per chirp
+    velocity = frequency / grid.interval_s * radar.wavelength_m / 2
+    transform = SliceTransform(radar, params, grid, velocity)
+    x, clutter = profiles(12, 2, 5), profiles(1, 2, 5, seed=5)[0]
+    valid = np.arange(12) != 4
+    got = transform(x, valid, clutter, slice(0, 5))
+    expected = [naive.slice_power(x, valid, clutter, range(5), f) for f in frequency]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6 * max(expected))
+
+
+def test_with_one_bin_per_chirp_pixels_are_interpolated_linearly() -> None:
+    radar = RadarConfig(n_loops=16)
+    params = DspParams(window_chirps=16, velocity_oversampling=1, max_velocity_mps=8.0)
+    grid = plan(radar, params)
+    frequency = np.array([-8, -7.75, -7, -0.5, 0, 3.25, 7, 7.5]) / 16
+    transform = SliceTransform(
+        radar, params, grid, frequency / grid.interval_s * radar.wavelength_m / 2
+    )
+    assert transform.n_fft == 16
+    x, none, valid = profiles(16, 1, 5), np.zeros((1, 5), np.complex64), np.ones(16, bool)
+    got = transform(x, valid, none, slice(0, 5))
+    bins = {b: naive.slice_power(x, valid, none, range(5), b / 16) for b in range(-8, 9)}
+    shares = [(-8, 0), (-8, 0.25), (-7, 0), (-1, 0.5), (0, 0), (3, 0.25), (7, 0), (7, 0.5)]
+    expected = [(1 - share) * bins[b] + share * bins[b + 1] if share else bins[b]
+                for b, share in shares]  # fmt: skip
+    np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "boxcar"])

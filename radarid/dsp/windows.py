@@ -1,0 +1,248 @@
+"""Which windows a stretch of slow time completes, around whom, and the slices they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from capture.config import RadarConfig
+from radarid.dsp import angle, kernels
+from radarid.dsp.gating import gate_bins
+from radarid.dsp.params import DspParams
+from radarid.dsp.planes import ImagePlanes
+from radarid.dsp.pool import Workers
+from radarid.dsp.series import SlowTimeSeries
+from radarid.dsp.slices import Axes, Slices
+from radarid.dsp.slowtime import SlowTime
+from radarid.dsp.stft import SliceTransform
+from radarid.dsp.tracks import Walker
+
+Walkers = tuple[Walker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A step of the track: a frame, or a few, with what moved in it.
+
+    Attributes
+    ----------
+    first, n : number of its first slow-time sample, and how many it has
+    mean : complex64 (n_virtual, n_bins), of its valid samples
+    energy : float32 (n_bins,), of what moves; NaN where nothing was received
+    """
+
+    first: int
+    n: int
+    mean: np.ndarray
+    energy: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A window around one walker: first row in the series, range bins, row of the clutter."""
+
+    start: int
+    walker: Walker
+    gate: tuple[int, int]
+    clutter: int
+
+
+class Windows:
+    """Slices of the walkers that a track has found, from the slow-time series they walk in.
+
+    Parameters
+    ----------
+    radar, params, grid, axes : of the stream
+    series : the stream's slow time; what no window needs any more is released
+    workers : who share the transforms
+    """
+
+    def __init__(
+        self, radar: RadarConfig, params: DspParams, grid: SlowTime, axes: Axes,
+        series: SlowTimeSeries, workers: Workers,
+    ) -> None:  # fmt: skip
+        self._radar, self._params, self._grid, self._axes = radar, params, grid, axes
+        self._series, self._workers = series, workers
+        self._n_block = grid.frames_per_block * grid.n_per_frame
+        self._transforms = [
+            SliceTransform(radar, params, grid, axes.velocity_mps) for _ in range(workers.n_threads)
+        ]
+        self._planes = (
+            None if params.planes == "one" else ImagePlanes(radar, params, grid, axes.velocity_mps)
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        """A new stream begins."""
+        self._next_start = 0
+        self._walkers: dict[int, list[tuple[Walker, tuple[int, int]]]] = {}
+
+    def none(self) -> Slices:
+        """No slices."""
+        return self.slices([], 0)
+
+    def slices(self, decided: list[tuple[Block, Walkers]], stop: int) -> Slices:
+        """Slices of the windows that are complete now.
+
+        Parameters
+        ----------
+        decided : blocks, in their order, whose walkers are known now
+        stop : number of the sample after the last of them
+        """
+        for block, walkers in decided:
+            self._walkers[block.first // self._n_block] = [
+                (walker, self._gate(walker)) for walker in walkers
+            ]
+        starts, clutter_of = self._complete([block for block, _ in decided], stop)
+        clutter = self._clutter(starts, [block for block, _ in decided])
+        found = [
+            _Window(self._series.place(start), *pair, row)
+            for start, row in zip(starts, clutter_of, strict=True)
+            for pair in self._walkers[self._block_of(start)]
+        ]
+        slices = self._gather(found, clutter, [block for block, _ in decided])
+        self._series.keep_from = max(self._series.keep_from, min(self._next_start, stop))
+        for number in [n for n in self._walkers if n < self._block_of(self._next_start)]:
+            del self._walkers[number]
+        return slices
+
+    def _complete(self, blocks: list[Block], stop: int) -> tuple[Sequence[int], Sequence[int]]:
+        """First samples of the windows, and which row of `_clutter` each subtracts."""
+        grid = self._grid
+        if grid.starts:
+            self._next_start = stop
+            starts = [block.first + start for block in blocks for start in grid.starts]
+            return starts, np.repeat(np.arange(len(blocks)), len(grid.starts)).tolist()
+        crossing = range(self._next_start, stop - grid.window + 1, grid.hop)
+        self._next_start += grid.hop * len(crossing)
+        return crossing, range(len(crossing))
+
+    def _block_of(self, start: int) -> int:
+        """Number of the block in which the middle of a window lies."""
+        return (start + self._grid.window // 2) // self._n_block
+
+    def _gate(self, walker: Walker) -> tuple[int, int]:
+        gate = gate_bins(self._axes.range_m, walker.range_m, self._params.gate_m)
+        return gate.start, gate.stop
+
+    def _clutter(self, starts: Sequence[int], blocks: list[Block]) -> np.ndarray:
+        """What the windows subtract: each block's mean, or each window's own, or nothing."""
+        shape = self._series.profiles.shape[1:]
+        if self._params.clutter != "mean":
+            return np.zeros((len(starts), *shape), np.complex64)
+        if self._grid.starts:
+            return np.stack([block.mean for block in blocks]) if blocks else np.empty((0, *shape))
+        means = np.empty((len(starts), *shape), np.complex64)
+        hop, window = self._grid.hop, self._grid.window
+
+        def average(worker: int, a: int, b: int) -> None:
+            first = self._series.place(starts[a])
+            rows = slice(first, first + (b - a - 1) * hop + window)
+            profiles = self._series.profiles[rows].view(np.float32)
+            n_floats = profiles[0].size
+            kernels.window_means(
+                profiles.reshape(-1, n_floats), self._series.valid[rows], hop, window,
+                np.empty((b - a + window // hop, n_floats), np.float32),
+                means[a:b].view(np.float32).reshape(-1, n_floats),
+            )  # fmt: skip
+
+        self._workers.share(average, len(starts))
+        return means
+
+    # -- windows -> slices ------------------------------------------------------------------
+    def _gather(self, found: list[_Window], clutter: np.ndarray, blocks: list[Block]) -> Slices:
+        series = self._series
+        walkers = [window.walker for window in found]
+        starts = np.array([window.start for window in found], np.int64)
+        stops = starts + self._grid.window
+        received = np.concatenate([[0], np.cumsum(series.valid)])
+        power = self._power(found, starts, clutter)
+        self._beams(found, clutter, power)
+        return Slices(
+            time_s=(series.time_s[starts] + series.time_s[stops - 1]) / 2,
+            power=power,
+            valid=((received[stops] - received[starts]) / self._grid.window).astype(np.float32),
+            range_m=np.array([walker.range_m for walker in walkers], np.float32),
+            presence_db=np.array([walker.presence_db for walker in walkers], np.float32),
+            angle_rad=np.array([walker.angle_rad for walker in walkers], np.float32),
+            track=np.array([walker.track for walker in walkers], np.int32),
+            planes=self._more_planes(found, clutter),
+            frame_time_s=np.array([self._time_of(block) for block in blocks], np.float64),
+            range_energy=np.array([block.energy for block in blocks], np.float32).reshape(
+                len(blocks), len(self._axes.range_m)
+            ),
+        )
+
+    def _time_of(self, block: Block) -> float:
+        first = self._series.place(block.first)
+        return float(self._series.time_s[first : first + block.n].mean())
+
+    def _power(self, found: list[_Window], starts: np.ndarray, clutter: np.ndarray) -> np.ndarray:
+        series = self._series
+        power = np.empty((len(found), len(self._axes.velocity_mps)), np.float32)
+        gates = np.array([window.gate for window in found], np.int64).reshape(-1, 2)
+        clutter_of = np.array([window.clutter for window in found], np.int64)
+
+        def transform(worker: int, a: int, b: int) -> None:
+            self._transforms[worker].many(
+                series.profiles, series.valid, starts[a:b], gates[a:b], clutter, clutter_of[a:b],
+                power[a:b],
+            )  # fmt: skip
+
+        self._workers.share(transform, len(found))
+        return power
+
+    # -- what few streams ask for -----------------------------------------------------------
+    def _part(self, window: _Window) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(window.start, window.start + self._grid.window)
+        return self._series.profiles[rows], self._series.valid[rows]
+
+    def _more_planes(self, found: list[_Window], clutter: np.ndarray) -> np.ndarray:
+        n_velocity = len(self._axes.velocity_mps)
+        if self._planes is None:
+            return np.empty((len(found), 0, n_velocity), np.float32)
+        planes = np.zeros((len(found), 2, n_velocity), np.float32)
+        for k, window in enumerate(found):
+            profiles, valid = self._part(window)
+            if valid.any():
+                body = int(np.argmin(np.abs(self._axes.range_m - window.walker.range_m)))
+                planes[k] = self._planes(
+                    profiles, valid, clutter[window.clutter], slice(*window.gate), body
+                )
+        return planes
+
+    def _beams(self, found: list[_Window], clutter: np.ndarray, power: np.ndarray) -> None:
+        """Replace powers by those of a beam towards the walker, where that is wanted.
+
+        It is with `merge` = 'coherent', and while the gates of two walkers overlap. A beam keeps
+        the walker's power as it is in one antenna; it is scaled to the sum over all.
+        """
+        if self._params.merge == "power" and self._params.max_walkers == 1:
+            return
+        for k, window in enumerate(found):
+            walker = window.walker
+            others = [
+                other.walker.angle_rad
+                for other in found
+                if other.start == window.start and _beside(other, window, self._params.gate_m)
+            ]
+            if np.isnan(walker.angle_rad) or (self._params.merge == "power" and not others):
+                continue
+            weights = angle.null_weights(self._radar, walker.angle_rad, others)
+            profiles, valid = self._part(window)
+            beam = angle.form_beam(self._radar, profiles, weights)
+            still = angle.form_beam(self._radar, clutter[window.clutter][None], weights)[0]
+            power[k] = self._radar.n_rx * self._transforms[0](
+                beam, valid, still, slice(*window.gate)
+            )
+
+
+def _beside(other: _Window, window: _Window, gate_m: float) -> bool:
+    """Whether another walker of known azimuth is in the same range gate."""
+    return (
+        other.walker.track != window.walker.track
+        and not np.isnan(other.walker.angle_rad)
+        and abs(other.walker.range_m - window.walker.range_m) < 2 * gate_m
+    )
