@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
+from radarid.cli.output import (
+    CompatOption,
+    JsonFlag,
+    SetOption,
+    dsp_overrides,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from radarid.data.ingest import IngestReport
@@ -27,6 +34,7 @@ def ingest(
         str | None, typer.Option(help="Radar configuration of all files: path or shipped name.")
     ] = None,
     dsp: Annotated[str | None, typer.Option(help="Signal processing: path or name.")] = None,
+    compat: CompatOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The store.")] = Path("data/gait.h5"),
     manifest: Annotated[
         Path | None,
@@ -111,7 +119,7 @@ def ingest(
     report = run(
         recordings,
         out,
-        config.load(DspParams, "dsp", dsp, overrides or ()),
+        config.load(DspParams, "dsp", dsp, dsp_overrides(overrides, compat)),
         IngestParams(faces=kept, detector=config.load(FaceParams, "faces", None, settings)),
         embedder=_embedder() if kept == "embeddings" else None,
         n_workers=jobs,

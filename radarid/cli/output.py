@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +17,15 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key.")
 ]
+CompatOption = Annotated[
+    Literal["gaitsada", "paper"] | None,
+    typer.Option(help="Images of a published chain; short for --set compat=NAME."),
+]
+
+
+def dsp_overrides(settings: Sequence[str] | None, compat: str | None) -> list[str]:
+    """All of --set and --compat, the latter last."""
+    return [*(settings or ()), *([f"compat={compat}"] if compat else ())]
 
 
 def print_error(failure: ExplainedError) -> None:

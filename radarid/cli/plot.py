@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from radarid.cli.output import JsonFlag, SetOption, print_json, print_table
+from radarid.cli.output import (
+    CompatOption,
+    JsonFlag,
+    SetOption,
+    dsp_overrides,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from capture.camera.reader import Camera
@@ -25,6 +32,7 @@ def plot(
         str | None, typer.Option(help="Radar configuration; default: the one beside the file.")
     ] = None,
     dsp: Annotated[str | None, typer.Option(help="Signal processing: name or file.")] = None,
+    compat: CompatOption = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("plots"),
     sync: Annotated[
         bool, typer.Option("--sync", help="Find when the camera started by the motion that both "
@@ -44,7 +52,8 @@ def plot(
     A recording of frames with only a few chirps also gets the displacement (breathing) that the
     phase of its strongest echo shows. Of a store, the clips of every subject are drawn. With --sync
     the camera is drawn beside the radar, at the offset at which both saw the same motion; an offset
-    that cannot be trusted is drawn and refused.
+    that cannot be trusted is drawn and refused. With --compat the images of a published chain are
+    drawn instead, with their published axes and the true ones.
     """
     if (camera or write_offset) and not sync:
         raise typer.BadParameter("--camera and --write-offset belong to --sync")
@@ -54,10 +63,14 @@ def plot(
         from radarid.config import load
         from radarid.dsp.params import DspParams
 
-        params = load(DspParams, "dsp", dsp, overrides or ())
+        params = load(DspParams, "dsp", dsp, dsp_overrides(overrides, compat))
         waveform = _radar_of(recording, radar)
+        if sync and params.compat != "none":
+            raise typer.BadParameter("--sync follows the walker itself: it has no --compat")
         if sync:
             report = _plot_sync(recording, waveform, params, out, camera, write_offset)
+        elif params.compat != "none":
+            report = _plot_published(recording, waveform, params, out)
         else:
             report = _plot_recording(recording, waveform, params, out)
     if as_json:
@@ -112,6 +125,31 @@ def _plot_recording(
         report |= _plot_breathing(stem.with_suffix(".breath.png"), source, params, title)
         pictures.append(stem.with_suffix(".breath.png"))
     return report | {"pictures": [str(picture) for picture in pictures]}
+
+
+def _plot_published(
+    recording: Path, radar: RadarConfig, params: DspParams, out: Path
+) -> dict[str, Any]:
+    """Draw the images of a published chain; how many, and how wrong their velocity axis is."""
+    from capture.file.recording import open_recording
+    from radarid.dsp import plots
+    from radarid.dsp.compat import compat_chain
+    from radarid.dsp.compat_plot import published_image
+
+    source = open_recording(recording, radar)
+    found = compat_chain(source, params)
+    title = f"{recording.name}, compat = {params.compat}\n{plots.describe(radar)}"
+    stem = f"{recording.stem}.{params.compat}"
+    pictures = [
+        published_image(out / f"{stem}.{k}.png", image, params.span_db, title)
+        for k, image in enumerate(found)
+    ]
+    error = found[0].published_velocity_mps[0] / found[0].velocity_mps[0] - 1
+    return {
+        "n_frames": len(source), "compat": params.compat, "n_images": len(found),
+        "published_velocity_error": round(float(error), 4),
+        "pictures": [str(picture) for picture in pictures],
+    }  # fmt: skip
 
 
 def _plot_sync(
