@@ -10,6 +10,7 @@ import typer
 
 from radarid import __version__
 from radarid.cli import (
+    bench,
     demo,
     doctor,
     emulate,
@@ -43,6 +44,7 @@ for _command in (
     emulate,
     doctor,
     record,
+    bench,
 ):
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
 app.add_typer(radar.radar, name="radar")

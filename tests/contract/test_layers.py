@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ("capture", "radarid.dsp", "radarid.data", "radarid.learn", "radarid.live", "radarid.cli")
+LAYERS = ("capture", "radarid.dsp", "radarid.data", "radarid.learn", "radarid.live",
+          "radarid.bench", "radarid.cli")
 SHARED = {"radarid", "radarid.config", "radarid.errors", "radarid.seeding", "radarid.provenance",
           "radarid.progress"}
 DOORS = {
@@ -17,12 +18,12 @@ DOORS = {
     "h5py": ("radarid/data/store",),
     "cv2": ("capture/camera/reader.py", "capture/camera/live.py", "radarid/learn/facenet_graph.py"),
     "facenet_pytorch": ("capture/camera/faces.py", "radarid/learn/teacher.py"),
-    "mmwave": ("capture/vendor.py",),
+    "mmwave": ("capture/vendor.py", "radarid/bench/contenders.py"),
     "pymmWave": ("capture/vendor.py",),
     "serial": ("capture/dca1000/radar_cli.py",),
     "torch": (
         "radarid/learn/", "radarid/live/", "capture/camera/faces.py",
-        "capture/camera/torchvision_guard.py",
+        "capture/camera/torchvision_guard.py", "radarid/bench/contenders_tiles.py",
     ),
     "torchvision": ("radarid/learn/", "capture/camera/torchvision_guard.py"),
 }
