@@ -45,26 +45,31 @@ class Body:
     power: float
 
 
-def same_body(
-    body: Body, range_m: np.ndarray, velocity_mps: np.ndarray, sine: np.ndarray, *, one_way: bool
+def in_reach(
+    body: Body, range_m: np.ndarray, velocity_mps: np.ndarray, *, one_way: bool
 ) -> np.ndarray:
-    """Which echoes may come from parts of the body; the arrays broadcast.
+    """Which echoes may come from parts of the body, by range and velocity; the arrays broadcast.
 
     Parameters
     ----------
     body : its torso
-    range_m, velocity_mps, sine : of the echoes
+    range_m, velocity_mps : of the echoes
     one_way : whether velocities are unambiguous, so that parts go the way of the torso or stand
 
     Returns
     -------
     bool array
     """
-    width = _REACH_SINE + _HALF_WIDTH_M / max(body.range_m, _HALF_WIDTH_M)
-    near = (np.abs(range_m - body.range_m) <= _REACH_M) & (np.abs(sine - body.sine) <= width)
+    backwards = np.zeros_like(velocity_mps, dtype=bool)
     if one_way and abs(body.velocity_mps) > _SLOW_MPS:
-        near &= np.sign(body.velocity_mps) * velocity_mps > -_BACKWARDS_MPS
-    return np.asarray(near)
+        backwards = np.sign(body.velocity_mps) * velocity_mps < -_BACKWARDS_MPS
+    return np.asarray((np.abs(range_m - body.range_m) <= _REACH_M) & ~backwards)
+
+
+def same_azimuth(body: Body, sine: np.ndarray) -> np.ndarray:
+    """Which echoes may come from parts of the body, by the sine of their azimuth."""
+    width = _REACH_SINE + _HALF_WIDTH_M / max(body.range_m, _HALF_WIDTH_M)
+    return np.asarray(np.abs(sine - body.sine) <= width)
 
 
 class BodyDetector:
@@ -85,9 +90,10 @@ class BodyDetector:
     Notes
     -----
     Bodies are taken from the map one after the other, strongest first, each with all echo that
-    its limbs may explain (`same_body`), so that a swinging foot is not a person. Azimuth is that
-    of the mean product of neighbouring antennas over the torso's cells; the cells' own azimuths
-    say which limbs are whose. Two bodies at the same place that walk the same way are one.
+    its limbs may explain (`in_reach`, `same_azimuth`): a swinging foot is not a person. Azimuth
+    is that of the mean product of neighbouring antennas over the torso's cells; the cells' own
+    azimuths say which limbs are whose. Two bodies at the same place that walk the same way are
+    one, and of any number that walk abreast two are found at most.
     """
 
     def __init__(
@@ -146,12 +152,22 @@ class BodyDetector:
             )
             bodies.append(self._measure(velocity_mps, power, product, near))
             power[near] = 0
-            power[
-                same_body(
-                    bodies[-1], self.range_m, velocity_mps[:, None], sine, one_way=self.one_way
-                )
-            ] = 0
+            power[self._explained(bodies, velocity_mps[:, None], sine)] = 0
         return bodies, level_db
+
+    def _explained(
+        self, bodies: list[Body], velocity_mps: np.ndarray, sine: np.ndarray
+    ) -> np.ndarray:
+        """Cells that may be of the last body, or of it and another one at once.
+
+        A cell that two bodies share may show any azimuth, a third walker's too.
+        """
+        last, *others = (
+            in_reach(body, self.range_m, velocity_mps, one_way=self.one_way)
+            for body in reversed(bodies)
+        )
+        shared = np.logical_or.reduce([np.zeros_like(last), *others])
+        return np.asarray(last & (same_azimuth(bodies[-1], sine) | shared))
 
     def _map(
         self, profiles: np.ndarray, valid: np.ndarray, mean: np.ndarray

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from capture.config import RadarConfig
-from radarid.dsp.detection import Body, BodyDetector, same_body
+from radarid.dsp.detection import Body, BodyDetector, in_reach, same_azimuth
 from radarid.dsp.params import DspParams
 from radarid.dsp.slowtime import SlowTime
 
@@ -172,7 +172,7 @@ class WalkerTracks:
         for tracks in (known, others):
             bodies = self._pair(tracks, bodies)
         for body in bodies:
-            if not any(self._explains(track, body) for track in self._tracks):
+            if not self._explained(body):
                 state = np.array([body.range_m, body.velocity_mps, body.sine])
                 self._tracks.append(_Track(state, np.diag(_BIRTH_STD**2), body.power))
         self._tracks = [track for track in self._tracks if self._lives(track)]
@@ -197,10 +197,16 @@ class WalkerTracks:
             track.n_unseen = 0 if hit else track.n_unseen + 1
         return [body for k, body in enumerate(bodies) if k not in pairs.values()]
 
-    def _explains(self, track: _Track, body: Body) -> bool:
-        """Whether a body that no track took is a part of this track's walker."""
-        parts = np.array([[body.range_m], [body.velocity_mps], [body.sine]])
-        return bool(same_body(track.body, *parts, one_way=self._detect.one_way)[0])
+    def _explained(self, body: Body) -> bool:
+        """Whether a body that no track took is a part of a walker, or the mixture of two."""
+        place = np.array(body.range_m), np.array(body.velocity_mps)
+        around = [
+            track.body
+            for track in self._tracks
+            if in_reach(track.body, *place, one_way=self._detect.one_way)
+        ]
+        sine = np.array(body.sine)
+        return len(around) > 1 or any(bool(same_azimuth(other, sine)) for other in around)
 
     def _lives(self, track: _Track) -> bool:
         inside = self._range_m[0] <= track.state[0] <= self._range_m[-1]
