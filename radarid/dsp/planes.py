@@ -92,9 +92,14 @@ class ImagePlanes:
         """
         planes = np.zeros((2, self._n_velocity), np.float32)
         if self._by_range and valid.any():
-            bins = [slice(b, b + 1) for b in (*range(gate.start, gate.stop), body_bin)]
-            power = [self._transforms[0](profiles, valid, clutter, one) for one in bins]
-            planes[0], planes[1] = np.max(power[:-1], axis=0), power[-1]
+            first = np.array([*range(gate.start, gate.stop), body_bin])
+            power = np.empty((len(first), self._n_velocity), np.float32)
+            none = np.zeros(len(first), np.int64)
+            self._transforms[0].many(
+                profiles, valid, none, np.stack([first, first + 1], axis=1), clutter[None], none,
+                power,
+            )  # fmt: skip
+            planes[0], planes[1] = power[:-1].max(axis=0), power[-1]
             return planes
         for plane, transform in zip(planes, self._transforms, strict=True):
             first = (self._window - transform.window) // 2
