@@ -1,7 +1,8 @@
 """Numba kernels of the range track: one step of the recursion, and the way back along the path.
 
-They never raise: `gating.RangeTrack` validates. No fast-math flags: the same bits everywhere.
-Loops instead of array expressions: they compile in a fraction of the time.
+State `v * n_bins + b` means: at bin b, at the speed number v of all; the last state is "nobody is
+there". The kernels never raise: `gating.RangeTrack` validates. No fast-math flags: the same bits
+everywhere. Loops instead of array expressions compile in a fraction of the time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,11 @@ import math
 
 import numpy as np
 from numba import njit
+
+NOISE_QUANTILE = 0.25  # a walker and its sidelobes fill fewer than three quarters of the bins
+CLEAR_DB = 8.0  # more than this is no clearer: of two people neither is the likelier walker ...
+WEAKER_SHARE, WEAKER_SPAN_DB = 0.3, 20.0  # ... but something much weaker than another is
+NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor against one
 
 _LEAST_ENERGY = 1e-12
 _kernel = njit(cache=True, nogil=True)
@@ -50,63 +56,179 @@ def _quantile(values: np.ndarray, fraction: float, scratch: np.ndarray) -> float
 
 
 @_kernel
-def level_over_noise(
-    energy: np.ndarray, noise_fraction: float, scratch: np.ndarray, level: np.ndarray
-) -> None:
+def level_over_noise(energy: np.ndarray, scratch: np.ndarray, level: np.ndarray) -> None:
     """Set level[b] to energy[b] over the step's own noise quantile, dB; all of shape (n_bins,)."""
-    noise = max(_quantile(energy, noise_fraction, scratch), _LEAST_ENERGY)
+    noise = max(_quantile(energy, NOISE_QUANTILE, scratch), _LEAST_ENERGY)
     for b in range(energy.shape[0]):
         level[b] = 10 * math.log10(max(energy[b], _LEAST_ENERGY) / noise)
 
 
 @_kernel
-def advance(
-    level: np.ndarray,
-    costs: tuple[float, float, float],
-    reach: int,
-    score: np.ndarray,
-    best: np.ndarray,
-    came_from: np.ndarray,
-) -> None:
-    """One step of the recursion: best score of a path to every bin, and where it came from.
+def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> None:
+    """What each bin's level says for a walker there (negative: against one), dB.
 
-    `costs` are the ceiling of a level, the price of a bin moved and that of a jump, dB.
+    `spreading_db` undoes the loss of echo with range, so that a near walker is not the stronger.
     """
-    ceiling, step_cost, jump_cost = costs
-    n = score.shape[0]
-    leader = int(np.argmax(score))
-    jumped = score[leader] - jump_cost
-    for b in range(n):
-        best[b], came_from[b] = jumped, leader
-        for a in range(max(0, b - reach), min(n, b + reach + 1)):
-            option = score[a] - step_cost * abs(a - b)
-            if option > best[b]:
-                best[b], came_from[b] = option, a
-        best[b] += min(max(level[b], 0.0), ceiling)
-    top = best[np.argmax(best)]
-    for b in range(n):
-        score[b] = best[b] - top
+    strongest = -np.inf
+    for b in range(level.shape[0]):
+        if level[b] >= CLEAR_DB:
+            strongest = max(strongest, level[b] + spreading_db[b])
+    for b in range(level.shape[0]):
+        weaker = min(max(strongest - level[b] - spreading_db[b], 0.0), WEAKER_SPAN_DB)
+        clear = min(max(level[b], 0.0), CLEAR_DB)
+        evidence[b] = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
+
+
+@_kernel
+def _take_better(
+    score: np.ndarray, cost: np.float32, first: int, best: np.ndarray, source: np.ndarray
+) -> None:
+    """Where a path from another speed's states, from number `first`, is better: take it."""
+    for b in range(best.shape[0]):
+        option = score[b] - cost
+        better = option > best[b]
+        best[b] = option if better else best[b]
+        source[b] = first + b if better else source[b]
+
+
+@_kernel
+def _move(
+    best: np.ndarray,
+    source: np.ndarray,
+    move: int,
+    cost: np.float32,
+    target: np.ndarray,
+    before: np.ndarray,
+) -> None:
+    """Where a path that moves `move` bins is better: take it."""
+    n = best.shape[0]
+    first, last = max(0, move), min(n, n + move)
+    if first >= last:
+        return
+    target, before = target[first:last], before[first:last]
+    best, source = best[first - move : last - move], source[first - move : last - move]
+    for b in range(last - first):
+        option = best[b] - cost
+        better = option > target[b]
+        target[b] = option if better else target[b]
+        before[b] = source[b] if better else before[b]
+
+
+@_kernel
+def advance(
+    evidence: np.ndarray,
+    speeds: np.ndarray,
+    n_before: int,
+    enter_cost: np.ndarray,
+    costs: tuple[np.float32, np.float32, np.float32],
+    score: np.ndarray,
+    came_from: np.ndarray,
+    new: np.ndarray,
+    best: np.ndarray,
+    source: np.ndarray,
+) -> None:
+    """One step: the score of the best path to every state, and the state before on that path.
+
+    `speeds` are in bins per step; what a step of whole bins leaves of them, a later one makes up.
+    Costs of entering at each speed, and of leaving, the next speed, and slipping by a bin, dB.
+    `new` is scratch like `score`, `best` and `source` are scratch of shape (n_bins,).
+    """
+    leave_cost, speed_cost, slip_cost = costs
+    n, nobody = evidence.shape[0], score.shape[0] - 1
+    leader = np.argmax(score[:nobody])
+    new[nobody], came_from[nobody] = score[nobody], nobody
+    if score[leader] - leave_cost > new[nobody]:
+        new[nobody], came_from[nobody] = score[leader] - leave_cost, leader
+    for speed in range(speeds.shape[0]):
+        row = speed * n
+        for b in range(n):
+            best[b], source[b] = score[row + b], row + b
+        for other in (speed - 1, speed + 1):
+            if 0 <= other < speeds.shape[0]:
+                first = other * n
+                _take_better(score[first : first + n], speed_cost, first, best, source)
+        target, before = new[row : row + n], came_from[row : row + n]
+        for b in range(n):
+            target[b], before[b] = new[nobody] - enter_cost[speed], nobody
+        ahead = round(speeds[speed] * (n_before + 1)) - round(speeds[speed] * n_before)
+        _move(best, source, ahead, np.float32(0), target, before)
+        _move(best, source, ahead - 1, slip_cost, target, before)
+        _move(best, source, ahead + 1, slip_cost, target, before)
+        for b in range(n):
+            target[b] += evidence[b]
+    top = new[np.argmax(new)]
+    for state in range(nobody + 1):
+        score[state] = new[state] - top
+
+
+@_kernel
+def inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np.ndarray) -> None:
+    """Every state takes over its predecessor's anchor; who has just entered is a stranger."""
+    nobody = came_from.shape[0] - 1
+    for state in range(nobody):
+        before = came_from[state]
+        scratch[state] = anchor[before] if before != nobody else -1 - state % n_bins
+    for state in range(nobody):
+        anchor[state] = scratch[state]
+
+
+@_kernel
+def commit(
+    evidence: np.ndarray,
+    apart_bins: float,
+    cost: np.float32,
+    score: np.ndarray,
+    anchor: np.ndarray,
+) -> None:
+    """Make paths that were elsewhere than the leader pay, once, as if they had just entered.
+
+    `anchor` is where each state's path was at the last commitment: b on the walker's own path,
+    -1 - b on a stranger's, who has paid.
+    """
+    n, nobody = evidence.shape[0], score.shape[0] - 1
+    leader = np.argmax(score[:nobody])
+    if score[leader] > score[nobody] and evidence[leader % n] > 0:
+        owned = anchor[leader] >= 0
+        center = anchor[leader] if owned else -1 - anchor[leader]
+        price = score[leader] - cost
+        for state in range(nobody):
+            own = anchor[state] >= 0
+            near = abs((anchor[state] if own else -1 - anchor[state]) - center) <= apart_bins
+            if near and (own or not owned):
+                anchor[state] = 0
+            else:
+                if own or not owned:
+                    score[state] = min(score[state], price)
+                anchor[state] = -1
+    for state in range(nobody):
+        anchor[state] = state % n if anchor[state] >= 0 else -1 - state % n
 
 
 @_kernel
 def decide(
-    score: np.ndarray,
-    came_from: np.ndarray,
-    energy: np.ndarray,
-    oldest: int,
-    n_waiting: int,
-    range_m: np.ndarray,
-) -> tuple[int, float]:
-    """Bin of the best path at the oldest waiting step, and the centroid of the energy there.
+    score: np.ndarray, came_from: np.ndarray, n_bins: int, oldest: int, n_waiting: int
+) -> int:
+    """Bin of the best path at the oldest of the waiting steps; -1 for nobody.
 
-    `came_from` and `energy` are rings, (n_ring, n_bins).
+    `came_from` is a ring of steps, (n_ring, n_states).
     """
-    n_ring, n_bins = energy.shape
+    nobody = score.shape[0] - 1
     at = int(np.argmax(score))
     for back in range(n_waiting - 1, 0, -1):
-        at = int(came_from[(oldest + back) % n_ring, at])
+        at = int(came_from[(oldest + back) % came_from.shape[0], at])
+    return at % n_bins if at != nobody else -1
+
+
+@_kernel
+def locate(
+    energy: np.ndarray, level: np.ndarray, range_m: np.ndarray, first: int, last: int
+) -> tuple[float, float]:
+    """Centroid of the energy, and highest level, of the bins `first` to `last`."""
     total = moment = 0.0
-    for b in range(max(0, at - 1), min(n_bins, at + 2)):
-        total += energy[oldest, b]
-        moment += energy[oldest, b] * range_m[b]
-    return at, moment / total if total > 0 else float(range_m[at])
+    highest = level[first]
+    for b in range(first, last + 1):
+        total += energy[b]
+        moment += energy[b] * range_m[b]
+        highest = max(highest, level[b])
+    middle = (range_m[first] + range_m[last]) / 2
+    return moment / total if total > 0 else middle, highest

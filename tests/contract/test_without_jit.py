@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-KERNEL_TESTS = ("unit/test_dsp_kernels.py", "physics/test_synthesis.py")
+KERNEL_TESTS = ("unit/test_dsp_kernels.py", "unit/test_gating.py", "physics/test_synthesis.py")
 
 
 def run(names: tuple[str, ...], **environment: str) -> None:

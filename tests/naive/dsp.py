@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cmath
-import itertools
 
 import numpy as np
 
@@ -55,21 +54,3 @@ def slice_power(
         for b in gate:
             total += abs(dft((x[:, v, b] - clutter[v, b]) * weight, frequency)) ** 2
     return total / float((weight**2).sum())
-
-
-def best_path(
-    levels: np.ndarray, reach: int, step_cost: float, jump_cost: float, ceiling: float
-) -> tuple[int, ...]:
-    """The best of all possible paths through levels (n_steps, n_bins), by trying each."""
-    n_steps, n_bins = levels.shape
-
-    def value(path: tuple[int, ...]) -> float:
-        total = 0.0
-        for k, at in enumerate(path):
-            total += min(max(levels[k, at], 0.0), ceiling)
-            if k:
-                move = abs(at - path[k - 1])
-                total -= step_cost * move if move <= reach else jump_cost
-        return total
-
-    return max(itertools.product(range(n_bins), repeat=n_steps), key=value)

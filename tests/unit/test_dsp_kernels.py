@@ -10,7 +10,6 @@ from capture.config import RadarConfig
 from capture.layouts import word_order
 from capture.types import AdcFrame
 from radarid.dsp import kernels
-from radarid.dsp.gating import RangeTrack
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import RangeStage, taper
 from radarid.dsp.slowtime import plan
@@ -175,19 +174,3 @@ def test_with_one_bin_per_chirp_pixels_are_interpolated_linearly() -> None:
 @pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "boxcar"])
 def test_tapers_have_unit_energy(name: str) -> None:
     assert float((taper(name, 37) ** 2).sum()) == pytest.approx(1, abs=1e-6)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_track_is_the_best_of_all_paths(seed: int) -> None:
-    # Noise of one unit in most bins keeps the noise quantile at 1, so that levels are as given.
-    rng = np.random.default_rng(seed)
-    energy = np.ones((5, 7))
-    for row in energy:
-        row[rng.integers(7)] = 10 ** rng.uniform(0.2, 2)
-    track = RangeTrack(np.arange(7.0), max_step_m=1.0, lag=10)
-    assert [track.push(row) for row in energy] == [None] * 5
-    found = track.flush()
-    expected = naive.best_path(10 * np.log10(energy), 1, 1.0, 100.0, 30.0)
-    levels = 10 * np.log10(energy)
-    value = sum(levels[k, at] for k, at in enumerate(expected))
-    assert sum(presence for _, presence in found) == pytest.approx(value)
