@@ -139,7 +139,7 @@ def null_weights(
     noise: w = C (C^H C)^-1 g (linearly constrained minimum variance in white noise; Frost 1972).
     Two directions closer than the array resolves make the noise grow without limit; a null is
     left out when with it the beam would hear more noise than a single antenna, which for four
-    antennas happens about 15 degrees from the walker.
+    antennas happens within 9 degrees of the walker.
     """
     if not np.isfinite([azimuth_rad, *others_rad]).all():
         raise ParameterError(

@@ -102,11 +102,12 @@ class BodyDetector:
         limit = convert.unambiguous_velocity_mps(radar, grid.interval_s)
         if limit < MIN_UNAMBIGUOUS_MPS:
             raise ParameterError(
-                "slow time is too coarse to tell several walkers apart by their velocity",
-                where="max_walkers", got=f"unambiguous velocity {limit:.3g} m/s",
+                "slow time is too coarse to tell walkers apart by their velocity",
+                where="max_walkers or merge",
+                got=f"an unambiguous velocity of {limit:.3g} m/s",
                 expected=f"at least {MIN_UNAMBIGUOUS_MPS} m/s",
-                remedy="max_walkers = 1, or chirps in faster succession",
-            )  # fmt: skip
+                remedy="chirps in faster succession, or max_walkers = 1 with merge = 'power'",
+            )
         self.radar, self.range_m, self._interval_s = radar, range_m, grid.interval_s
         self.one_way = limit >= params.max_velocity_mps
         self._limit_mps = min(limit, params.max_velocity_mps)
