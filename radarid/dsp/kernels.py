@@ -188,10 +188,10 @@ def to_pixels(power: np.ndarray, matrix: np.ndarray, pixels: np.ndarray) -> None
         pixels[p] = max(pixels[p], np.float32(0))
 
 
-def vectors_fit(n_fft: int, *at_least_lanes: int) -> bool:
+def vectors_fit(n_fft: int, at_least_lanes: int = LANES) -> bool:
     """Whether the kernels abreast can do it: 2^k points, and enough of whatever fills the lanes."""
     power_of_two = n_fft >= 32 and n_fft & (n_fft - 1) == 0
-    return power_of_two and min(at_least_lanes) >= LANES and not _NO_COMPILER
+    return power_of_two and at_least_lanes >= LANES and not _NO_COMPILER
 
 
 def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
@@ -204,8 +204,7 @@ def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
 @_kernel
 def range_profiles(
     words: np.ndarray,
-    order: np.ndarray,
-    ups: np.ndarray,
+    order: tuple[np.ndarray, ...],
     down: np.int32,
     taper: np.ndarray,
     plan: tuple[np.ndarray, np.ndarray],
@@ -216,8 +215,11 @@ def range_profiles(
 ) -> None:
     """Words of LANES chirps at a time to their kept range bins; see `range_fft.RangeStage`.
 
-    The last block repeats some chirps of the one before it.
+    The words of one antenna after the other are brought to where their lanes lie side by side, so
+    that they stay in the first cache (all at once where the layout mixes antennas). The last
+    block repeats some chirps of the one before it.
     """
+    spans, places, ups = order
     n_chirps, n_words = words.shape
     n_rx, n_bins = out.shape[1], out.shape[2] // 2
     n_fft = taper.size
@@ -225,24 +227,23 @@ def range_profiles(
     n_kept = -(-(first_bin + n_bins) // m)
     for block in range(0, n_chirps, LANES):
         chirp = min(block, n_chirps - LANES)
-        for u in range(0, n_words // 2, LANES):
-            unit = min(u, n_words // 2 - LANES)
-            transpose_in(words, chirp * n_words + 2 * unit, n_words, units, unit * LANES)
         for r in range(n_rx):
+            first, stop = spans[r, 0], spans[r, 1]
+            if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
+                for u in range(first, stop, LANES):
+                    unit = min(u, n_words // 2 - LANES)
+                    place = (unit - first) * LANES
+                    transpose_in(words, chirp * n_words + 2 * unit, n_words, units, place)
             part = 2 * r * n_fft
             for j in range(n_left):
                 if plan[0][0] == 16:
-                    first_of_words(16, units, order, ups, part, n_fft, down, taper, j, n_left,
-                                   plan[1], work[0])  # fmt: skip
+                    first_of_words(16, units, places, ups, part, down, taper, j, plan[1], work[0])
                 elif plan[0][0] == 8:
-                    first_of_words(8, units, order, ups, part, n_fft, down, taper, j, n_left,
-                                   plan[1], work[0])  # fmt: skip
+                    first_of_words(8, units, places, ups, part, down, taper, j, plan[1], work[0])
                 elif plan[0][0] == 4:
-                    first_of_words(4, units, order, ups, part, n_fft, down, taper, j, n_left,
-                                   plan[1], work[0])  # fmt: skip
+                    first_of_words(4, units, places, ups, part, down, taper, j, plan[1], work[0])
                 else:
-                    first_of_words(2, units, order, ups, part, n_fft, down, taper, j, n_left,
-                                   plan[1], work[0])  # fmt: skip
+                    first_of_words(2, units, places, ups, part, down, taper, j, plan[1], work[0])
             spectra, other = _middle_passes(work[0], work[1], plan, n_fft)
             for k in range(m):
                 if n_kept <= 4:
@@ -296,8 +297,11 @@ def slice_powers(
     clutter: np.ndarray,
     clutter_of: np.ndarray,
     taper: np.ndarray,
+    chirps: np.ndarray,
+    half: bool,
     plan: tuple[np.ndarray, np.ndarray],
     matrix: np.ndarray,
+    rows: np.ndarray,
     mask: np.ndarray,
     work: tuple[np.ndarray, ...],
     pixels: np.ndarray,
@@ -305,16 +309,19 @@ def slice_powers(
     """Power of slow-time windows, summed over gates and antennas; see `stft.SliceTransform`.
 
     Window k begins at chirp starts[k] of x, float32 (n, n_virtual, 2 n_bins), sums range bins
-    gates[k] and subtracts clutter[clutter_of[k]].
+    gates[k] and subtracts clutter[clutter_of[k]]. `taper` and `chirps`, the numbers of the chirps
+    in a window, are `in_order`; `half` says that the upper half of the points is zero.
     """
     n_virtual, n_bins = x.shape[1], x.shape[2] // 2
-    n_window, n_fft = taper.size, matrix.shape[0]
+    n_fft = taper.size
     weight, total, power = work[2], work[3], work[4]
     n_row = n_virtual * 2 * n_bins
+    for i in range(n_fft):
+        rows[i] = chirps[i] * n_row
     for s in range(starts.size):
         energy = np.float32(0)
-        for i in range(n_window):
-            weight[i] = taper[i] if valid[starts[s] + i] else np.float32(0)
+        for i in range(n_fft):
+            weight[i] = taper[i] if valid[starts[s] + chirps[i]] else np.float32(0)
             energy += weight[i] * weight[i]
         for f in range(total.size):
             total[f] = 0
@@ -325,8 +332,8 @@ def slice_powers(
                     inside = first <= bin_ + lane < gates[s, 1]
                     mask[lane] = np.float32(1) if inside else np.float32(0)
                 place = 2 * (v * n_bins + bin_)
-                _add_window(x, starts[s] * n_row + place, n_row, n_window, clutter,
-                            clutter_of[s] * n_row + place, weight, mask, plan, n_fft,
+                _add_window(x, starts[s] * n_row + place, rows, half, clutter,
+                            clutter_of[s] * n_row + place, weight, mask, plan,
                             work[0], work[1], total)  # fmt: skip
         scale = np.float32(1) / energy if energy > 0 else np.float32(0)
         for f in range(n_fft):
@@ -345,29 +352,28 @@ def slice_powers(
 
 @_part
 def _add_window(
-    x: np.ndarray, place: int, stride: int, n_window: int, clutter: np.ndarray, still: int,
-    weight: np.ndarray, mask: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n_fft: int,
+    x: np.ndarray, place: int, rows: np.ndarray, half: bool, clutter: np.ndarray, still: int,
+    weight: np.ndarray, mask: np.ndarray, plan: tuple[np.ndarray, np.ndarray],
     spectra: np.ndarray, other: np.ndarray, total: np.ndarray,
 ) -> None:  # fmt: skip
     """Add the power of LANES range bins of a window to `total`."""
-    radix, last = plan[0][0], n_window - 1
-    n_left, m = n_fft // radix, n_fft // 16
-    for j in range(n_left):
-        if radix == 16 and 2 * n_window <= n_fft:
-            first_of_window(16, 8, x, place, stride, last, clutter, still, weight, mask, j,
-                            n_left, plan[1], spectra)  # fmt: skip
+    radix, n_fft = plan[0][0], rows.size
+    for j in range(n_fft // radix):
+        if radix == 16 and half:
+            first_of_window(16, 8, x, place, rows, clutter, still, weight, mask, j, plan[1],
+                            spectra)  # fmt: skip
         elif radix == 16:
-            first_of_window(16, 16, x, place, stride, last, clutter, still, weight, mask, j,
-                            n_left, plan[1], spectra)  # fmt: skip
+            first_of_window(16, 16, x, place, rows, clutter, still, weight, mask, j, plan[1],
+                            spectra)  # fmt: skip
         elif radix == 8:
-            first_of_window(8, 8, x, place, stride, last, clutter, still, weight, mask, j,
-                            n_left, plan[1], spectra)  # fmt: skip
+            first_of_window(8, 8, x, place, rows, clutter, still, weight, mask, j, plan[1],
+                            spectra)  # fmt: skip
         elif radix == 4:
-            first_of_window(4, 4, x, place, stride, last, clutter, still, weight, mask, j,
-                            n_left, plan[1], spectra)  # fmt: skip
+            first_of_window(4, 4, x, place, rows, clutter, still, weight, mask, j, plan[1],
+                            spectra)  # fmt: skip
         else:
-            first_of_window(2, 2, x, place, stride, last, clutter, still, weight, mask, j,
-                            n_left, plan[1], spectra)  # fmt: skip
+            first_of_window(2, 2, x, place, rows, clutter, still, weight, mask, j, plan[1],
+                            spectra)  # fmt: skip
     spectra, _ = _middle_passes(spectra, other, plan, n_fft)
-    for k in range(m):
-        last_to_power(spectra, k, m, total)
+    for k in range(n_fft // 16):
+        last_to_power(spectra, k, n_fft // 16, total)

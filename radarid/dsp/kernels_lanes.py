@@ -120,21 +120,29 @@ def _pass(
         _write(out, place + (m * k if isinstance(m, Index) else m * k), z.times(*turn) if k else z)
 
 
+def in_order(n: int, values: np.ndarray) -> np.ndarray:
+    """Values of n points in the order in which the first pass reads the points: (..., n)."""
+    radix = int(plan(n)[0][0])
+    by_butterfly = values.reshape(*values.shape[:-1], radix, n // radix).swapaxes(-1, -2)
+    return np.ascontiguousarray(by_butterfly).reshape(values.shape)
+
+
 @instruction
 def first_of_words(
-    radix: int, units: Array, order: Array, ups: Array, row: Index, n_fft: Index, down: Any,
-    taper: Array, j: Index, n_left: Index, twiddles: Array, out: Array,
+    radix: int, units: Array, places: Array, ups: Array, row: Index, down: Any, taper: Array,
+    j: Index, twiddles: Array, out: Array,
 ) -> None:  # fmt: skip
     """First pass of a chirp: words to samples, times the taper.
 
-    `order` and `ups` say from `row` on for the real part of every sample, and n_fft further for
-    the imaginary part, where its pair of words stands in `units` and how far up its sign is.
+    `places` and `ups` say from `row` on, for the real and the imaginary part of every sample,
+    where its pair of words stands in `units` and how far up its sign is. They and the taper are
+    `in_order`.
     """
 
     def read(q: int) -> Complex:
-        sample = j + n_left * q
-        parts = row + sample, row + sample + n_fft
-        re, im = (units.words(order.index(part), ups.number(part), down) for part in parts)
+        sample = j * radix + q
+        parts = row + sample * 2, row + sample * 2 + 1
+        re, im = (units.words(places.index(part), ups.number(part), down) for part in parts)
         weight = taper.everywhere(sample)
         return Complex(re * weight, im * weight)
 
@@ -143,24 +151,22 @@ def first_of_words(
 
 @instruction
 def first_of_window(
-    radix: int, n_filled: int, profiles: Array, place: Index, stride: Index, last: Index,
-    clutter: Array, bin_: Index, weight: Array, mask: Array,
-    j: Index, n_left: Index, twiddles: Array, out: Array,
+    radix: int, n_filled: int, profiles: Array, place: Index, rows: Array, clutter: Array,
+    still: Index, weight: Array, mask: Array, j: Index, twiddles: Array, out: Array,
 ) -> None:  # fmt: skip
     """First pass of a slow-time window of LANES range bins: less the clutter, times the weight.
 
-    Chirps after the `last` have no weight. From the n_filled-th input of the butterfly on, all
-    are such: then there is nothing to compute.
+    Chirps lie at `rows` after `place`; rows and weights are `in_order`. From the n_filled-th
+    input of a butterfly on there are none.
     """
-    still = Complex(*clutter.pairs(bin_))
+    mean = Complex(*clutter.pairs(still))
     lanes = mask.vector(0)
 
     def read(q: int) -> Complex:
         if q >= n_filled:
             return Complex(lanes.all(0), lanes.all(0))
-        chirp = j + n_left * q
-        moving = Complex(*profiles.pairs(place + stride * chirp.at_most(last))) - still
-        w = weight.everywhere(chirp) * lanes
+        moving = Complex(*profiles.pairs(place + rows.index(j * radix + q))) - mean
+        w = weight.everywhere(j * radix + q) * lanes
         return Complex(moving.re * w, moving.im * w)
 
     _pass(radix, read, twiddles, j * (2 * radix), out, j * radix, 1)

@@ -61,17 +61,20 @@ class RangeStage:
             )
         numbers = np.arange(self.bins.start, self.bins.stop)
         self.range_m = convert.bins_to_range_m(radar, self.n_fft, numbers)
+        self._words_shape = radar.n_chirps, radar.words_per_chirp
+        self._shape = radar.n_chirps, radar.n_rx, len(numbers)
         self._shift = 16 - radar.adc_bits
         self._taper = taper(params.range_window, radar.n_samples) * np.float32(2.0**-self._shift)
         self._groups = radar.slow_time_groups
         self._layout = ""
-        self._order: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
+        self._order: tuple[np.ndarray, ...] = ()
         self._vectors = radar.is_complex and kernels.vectors_fit(
-            self.n_fft, radar.n_chirps, radar.words_per_chirp // 2
+            self.n_fft, min(radar.n_chirps, radar.words_per_chirp // 2)
         )
         if self._vectors:
-            self._padded_taper = np.zeros(self.n_fft, np.float32)
-            self._padded_taper[: radar.n_samples] = self._taper * np.float32(2.0**self._shift)
+            padded = np.zeros(self.n_fft, np.float32)
+            padded[: radar.n_samples] = self._taper * np.float32(2.0**self._shift)
+            self._padded_taper = kernels_lanes.in_order(self.n_fft, padded)
             self._units = kernels.scratch(radar.words_per_chirp // 2 * kernels.LANES, np.int32)
             self._work = tuple(kernels.scratch(2 * self.n_fft * kernels.LANES) for _ in range(2))
 
@@ -101,27 +104,23 @@ class RangeStage:
         """
         self._check(frame)
         order = self._word_order(frame.layout)
-        radar = self.radar
         frame_words = np.ascontiguousarray(frame.words)  # HSI headers lie between the chirps
         direct = out is not None and len(self._groups) == 1
-        shape = (radar.n_chirps, radar.n_rx, self.bins.stop - self.bins.start)
-        chirps = out if direct and out is not None else np.empty(shape, np.complex64)
+        chirps = out if direct and out is not None else np.empty(self._shape, np.complex64)
         if self._vectors:
             kernels.range_profiles(
-                frame_words, *order, np.int32(16 + self._shift), self._padded_taper,
+                frame_words, order, np.int32(16 + self._shift), self._padded_taper,
                 kernels_lanes.plan(self.n_fft), self.bins.start, self._units, self._work,
                 chirps.view(np.float32),
             )  # fmt: skip
         else:
-            self._plain(frame_words, *order, chirps)
+            self._plain(frame_words, order, chirps)
         profiles, valid = self._by_series(chirps, frame.valid)
         if out is not None and not direct:
             out[:] = profiles
         return profiles, valid
 
-    def _plain(
-        self, words: np.ndarray, i_index: np.ndarray, q_index: np.ndarray, chirps: np.ndarray
-    ) -> None:
+    def _plain(self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray) -> None:
         """Range transform by `scipy.fft`, a few chirps at a time."""
         for start in range(0, len(words), _TILE_CHIRPS):
             tile_words = words[start : start + _TILE_CHIRPS]
@@ -129,7 +128,7 @@ class RangeStage:
                 tile_words = tile_words << self._shift
             shape = (len(tile_words), self.radar.n_rx, self.radar.n_samples)
             tile = np.empty(shape, np.complex64)
-            kernels.window_samples(tile_words, i_index, q_index, self._taper, tile)
+            kernels.window_samples(tile_words, order[0], order[1], self._taper, tile)
             spectrum = scipy.fft.fft(tile, self.n_fft, axis=-1, overwrite_x=True)
             chirps[start : start + _TILE_CHIRPS] = spectrum[..., self.bins]
 
@@ -141,7 +140,7 @@ class RangeStage:
         received = np.logical_and.reduce([valid[group] for group in self._groups])
         return profiles, received
 
-    def _word_order(self, layout: str) -> tuple[np.ndarray, np.ndarray]:
+    def _word_order(self, layout: str) -> tuple[np.ndarray, ...]:
         """Where every sample's words are, in the way that the kernel in use wants it."""
         if layout != self._layout:
             i_index, q_index = layouts.word_order(layout, self.radar)
@@ -155,15 +154,26 @@ class RangeStage:
             self._layout = layout
         return self._order
 
-    def _place_in_pairs(
-        self, i_index: np.ndarray, q_index: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Where each word's pair of words is, and how far to its sign: (n_rx, 2, n_fft) each."""
-        index = np.zeros((len(i_index), 2, self.n_fft), np.int64)
-        index[:, 0, : i_index.shape[1]], index[:, 1, : q_index.shape[1]] = i_index, q_index
+    def _place_in_pairs(self, i_index: np.ndarray, q_index: np.ndarray) -> tuple[np.ndarray, ...]:
+        """For the vector kernel: where each antenna's pairs of words are, and each word in them.
+
+        Spans (n_rx, 2) of pairs in a chirp; from there on, the place of each sample's pair among
+        registers and how far up its sign is in it, (n_rx, n_fft, 2) both.
+        """
+        index = np.stack([i_index, q_index], axis=1).astype(np.int64)
+        n_pairs = self.radar.words_per_chirp // 2
+        first = index.min(axis=(1, 2)) // 2
+        stop = index.max(axis=(1, 2)) // 2 + 1
+        first = np.minimum(first, n_pairs - kernels.LANES)
+        place = np.zeros((len(index), 2, self.n_fft), np.int64)
+        place[..., : index.shape[2]] = (index // 2 - first[:, None, None]) * kernels.LANES
         # The even word of a pair is its lower half: it must rise by another 16 bits.
-        up = np.where(index & 1, self._shift, self._shift + 16).astype(np.int32)
-        return (index >> 1) * kernels.LANES, up
+        up = np.full(place.shape, self._shift + 16, np.int32)
+        up[..., : index.shape[2]] -= 16 * (index & 1)
+        tables = [
+            np.moveaxis(kernels_lanes.in_order(self.n_fft, table), 1, 2) for table in (place, up)
+        ]
+        return np.stack([first, stop], axis=1), *(np.ascontiguousarray(table) for table in tables)
 
     def _check(self, frame: AdcFrame) -> None:
         if frame.config is not self.radar and frame.config != self.radar:
@@ -173,7 +183,7 @@ class RangeStage:
                 got=frame.config.fingerprint,
                 expected=self.radar.fingerprint,
             )
-        expected = (self.radar.n_chirps, self.radar.words_per_chirp)
+        expected = self._words_shape
         if frame.words.shape != expected or frame.valid.shape != expected[:1]:
             raise ParameterError(
                 "the frame's words have the wrong shape",

@@ -39,10 +39,21 @@ class SliceTransform:
         doppler_hz = convert.velocity_to_doppler_hz(radar, velocity_mps)
         self._matrix = _pixel_matrix(doppler_hz * grid.interval_s, self.n_fft, grid.window)
         self._taper = taper(params.doppler_window, grid.window)
-        spectra = 2 * self.n_fft * kernels.LANES
-        sizes = (spectra, spectra, self.n_fft, spectra // 2, self.n_fft)
+        if kernels.vectors_fit(self.n_fft):
+            self._prepare_vectors()
+
+    def _prepare_vectors(self) -> None:
+        n_fft, spectra = self.n_fft, 2 * self.n_fft * kernels.LANES
+        padded = np.zeros(n_fft, np.float32)
+        padded[: self.window] = self._taper
+        chirps = np.minimum(np.arange(n_fft), self.window - 1)
+        self._order = (
+            kernels_lanes.in_order(n_fft, padded), kernels_lanes.in_order(n_fft, chirps),
+            2 * self.window <= n_fft,
+        )  # fmt: skip
+        sizes = (spectra, spectra, n_fft, spectra // 2, n_fft)
         self._work = tuple(kernels.scratch(size) for size in sizes)
-        self._mask = kernels.scratch(kernels.LANES)
+        self._room = kernels.scratch(n_fft, np.int64), kernels.scratch(kernels.LANES)
 
     def __call__(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray, gate: slice
@@ -88,7 +99,7 @@ class SliceTransform:
             return
         kernels.slice_powers(
             profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32), clutter_of,
-            self._taper, kernels_lanes.plan(self.n_fft), self._matrix, self._mask, self._work,
+            *self._order, kernels_lanes.plan(self.n_fft), self._matrix, *self._room, self._work,
             power,
         )  # fmt: skip
 
