@@ -92,11 +92,11 @@ class ImagePlanes:
         """
         planes = np.zeros((2, self._n_velocity), np.float32)
         if self._by_range and valid.any():
-            first = np.array([*range(gate.start, gate.stop), body_bin])
-            power = np.empty((len(first), self._n_velocity), np.float32)
-            none = np.zeros(len(first), np.int64)
+            bins = np.array([*range(gate.start, gate.stop), body_bin])
+            power = np.empty((len(bins), self._n_velocity), np.float32)
+            zeros = np.zeros(len(bins), np.int64)
             self._transforms[0].many(
-                profiles, valid, none, np.stack([first, first + 1], axis=1), clutter[None], none,
+                profiles, valid, zeros, np.stack([bins, bins + 1], axis=1), clutter[None], zeros,
                 power,
             )  # fmt: skip
             planes[0], planes[1] = power[:-1].max(axis=0), power[-1]

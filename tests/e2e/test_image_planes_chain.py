@@ -14,7 +14,8 @@ from radarid.data.store import GaitStore
 from radarid.data.tables import RecordingEntry
 from radarid.dsp.clips import cut_clips
 from radarid.dsp.params import DspParams
-from radarid.dsp.spectrogram import process
+from radarid.dsp.slices import Slices
+from radarid.dsp.spectrogram import SpectrogramStream, process
 from radarid.learn.config import TrainConfig
 from radarid.learn.student_file import load_student
 from radarid.learn.trainer import train
@@ -40,6 +41,23 @@ def walk(person: int, take: int) -> Tones:
 
     scatterers: list[tuple[float, Track]] = [(800.0, body), (250.0, foot)]
     return Tones(RADAR, 78, scatterers, noise=10.0, seed=10 * person + take)
+
+
+@pytest.mark.parametrize("kind", ["stack", "multires"])
+def test_planes_do_not_depend_on_the_grouping_of_frames(kind: str) -> None:
+    params = DspParams(image_size=32, planes=kind)  # type: ignore[arg-type]
+    frames = [frame for frame in walk(0, 0) if frame.index not in (20, 21)]
+    frames[30].valid[:] = False
+    whole = SpectrogramStream(RADAR, params)
+    expected = Slices.concatenate([whole.push(frames), whole.flush()])
+    one = SpectrogramStream(RADAR, params, n_threads=2)
+    found = Slices.concatenate([*(one.push([frame]) for frame in frames), one.flush()])
+    assert found.planes.shape == (78 * params.slices_per_frame, 2, 32)
+    np.testing.assert_array_equal(found.planes, expected.planes)
+    lost = found.valid == 0
+    assert lost.sum() == 3 * params.slices_per_frame
+    assert not found.planes[lost].any()
+    assert (found.planes[~lost].max(axis=2) > 0).all()
 
 
 @pytest.mark.parametrize("kind", ["stack", "multires"])
