@@ -9,7 +9,6 @@ from capture.schema import config_class
 from radarid.errors import ParameterError
 
 _WINDOW_S, _MIN_WINDOW = 15.36e-3, 32
-Taper = Literal["hann", "hamming", "blackman", "boxcar"]
 
 
 @config_class
@@ -22,7 +21,8 @@ class DspParams:
     Attributes
     ----------
     n_fft_range : length of the range transform; 0 for the number of samples of a chirp
-    range_window : taper over the samples of a chirp
+    range_window : taper over the samples of a chirp: 'hann', or any of scipy.signal's, with its
+        parameters after colons, such as 'chebwin:120'
     min_range_m, max_range_m : range bins that are kept
     clutter : 'mean' subtracts each range bin's mean over the frame (over the window where slow
         time runs across frames), which also blanks about +-1 / (averaging time) of Doppler;
@@ -33,7 +33,7 @@ class DspParams:
         'burst' averages each frame to one chirp; 'auto' follows the radar's timing
     window_chirps : chirps in a slice's window, at most (a frame may hold fewer); 0 for those of
         15.4 ms, which are 128 of the paper's radar, but for no fewer than 32
-    doppler_window : taper over the chirps of a window
+    doppler_window : taper over the chirps of a window, likewise
     slices_per_frame : slices in a frame ('frame' only), evenly placed
     hop_chirps : chirps from one slice to the next ('continuous' and 'burst')
     velocity_oversampling : Doppler bins per chirp of the window, at least (zero padding); from 2
@@ -59,7 +59,7 @@ class DspParams:
     """
 
     n_fft_range: int = 0
-    range_window: Taper = "hann"
+    range_window: str = "hann"
     min_range_m: float = 0.5
     max_range_m: float = 10.0
     clutter: Literal["mean", "highpass", "exponential", "none"] = "mean"
@@ -67,7 +67,7 @@ class DspParams:
     background_s: float = 1.0
     slow_time: Literal["auto", "frame", "continuous", "burst"] = "auto"
     window_chirps: int = 0
-    doppler_window: Taper = "hann"
+    doppler_window: str = "hann"
     slices_per_frame: int = 4
     hop_chirps: int = 16
     velocity_oversampling: int = 2

@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 
 from capture import layouts
 from capture.config import RadarConfig
 from capture.types import AdcFrame
 from radarid.dsp import convert, kernels, kernels_lanes
-from radarid.dsp.params import DspParams, Taper
+from radarid.dsp.params import DspParams
 from radarid.errors import ParameterError
 
 _SAME_SLOPE = 0.01  # moves the farthest bin by less than 1 %
+_TAPERS = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "boxcar": np.ones}
 _TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
 
 
-def taper(name: Taper, n: int) -> np.ndarray:
-    """Taper of unit energy (sum of squares 1), float32, shape (n,).
+def taper(name: str, n: int) -> np.ndarray:
+    """Taper of unit energy (sum of squares 1), float32, shape (n,), periodic.
 
     White noise of variance s^2 keeps variance s^2 in every bin of the transform; a tone gains
     10 log10 n dB on it, less the taper's loss (1.76 dB for Hann).
+
+    Parameters
+    ----------
+    name : of `scipy.signal.get_window`, with its parameters after colons, such as 'hann',
+        'chebwin:120' or 'kaiser:8.6'
+    n : samples
+
+    Raises
+    ------
+    ParameterError
+        No such taper.
     """
-    window = scipy.signal.get_window(name, n)
+    if name in _TAPERS:
+        window = _TAPERS[name](n + 1)[:n]
+    else:
+        import scipy.signal  # takes longer to import than the first image to compute
+
+        kind, *numbers = name.split(":")
+        try:
+            window = scipy.signal.get_window((kind, *map(float, numbers)), n)
+        except (ValueError, TypeError) as failure:
+            raise ParameterError(
+                f"no such taper: {failure}", got=name,
+                expected="a window of scipy.signal, its parameters after colons: 'chebwin:120'",
+            ) from None  # fmt: skip
     return np.asarray(window / np.sqrt(np.sum(window**2)), dtype=np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass
 
@@ -135,10 +136,15 @@ def velocity_axis_mps(radar: RadarConfig, params: DspParams, grid: SlowTime) -> 
     """
     limit = convert.unambiguous_velocity_mps(radar, grid.interval_s)
     if params.max_velocity_mps > limit:
-        log.warning(
-            "velocity axis ends at +-%.4g m/s, the radar's unambiguous velocity,"
-            " not at max_velocity_mps = %.4g",
-            limit, params.max_velocity_mps,
-        )  # fmt: skip
+        _tell_once(limit, params.max_velocity_mps)
     end = min(limit, params.max_velocity_mps)
     return np.linspace(-end, end, params.image_size, dtype=np.float32)
+
+
+@functools.cache
+def _tell_once(limit_mps: float, asked_mps: float) -> None:
+    log.warning(
+        "velocity axis ends at +-%.4g m/s, the radar's unambiguous velocity,"
+        " not at max_velocity_mps = %.4g",
+        limit_mps, asked_mps,
+    )  # fmt: skip

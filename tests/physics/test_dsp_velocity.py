@@ -12,6 +12,7 @@ from naive.tones import Tones, echo, iiqq, moving, tiny_radar
 
 from capture.config import Chirp, RadarConfig
 from capture.types import AdcFrame
+from radarid.dsp import slowtime
 from radarid.dsp.clips import clip_at, cut_clips
 from radarid.dsp.params import DspParams
 from radarid.dsp.slices import Axes, Slices
@@ -58,6 +59,7 @@ def test_aliasing_is_where_the_radar_says() -> None:
 
 
 def test_axis_ends_at_the_unambiguous_velocity(caplog: pytest.LogCaptureFixture) -> None:
+    slowtime._tell_once.cache_clear()
     radar = tiny_radar(idle_s=440e-6, n_loops=60)  # 500 us: 1.935 m/s
     stream = SpectrogramStream(radar, DspParams(max_velocity_mps=4.0))
     assert stream.velocity_mps[-1] == pytest.approx(radar.max_velocity_mps, rel=1e-6)

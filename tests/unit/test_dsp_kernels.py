@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.signal
 from naive import dsp as naive
 
 from capture.config import RadarConfig
@@ -14,6 +15,7 @@ from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import RangeStage, taper
 from radarid.dsp.slowtime import plan
 from radarid.dsp.stft import SliceTransform
+from radarid.errors import ParameterError
 
 
 def profiles(n: int, n_virtual: int, n_bins: int, seed: int = 1) -> np.ndarray:
@@ -171,6 +173,16 @@ def test_with_one_bin_per_chirp_pixels_are_interpolated_linearly() -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "boxcar"])
-def test_tapers_have_unit_energy(name: str) -> None:
-    assert float((taper(name, 37) ** 2).sum()) == pytest.approx(1, abs=1e-6)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["hann", "hamming", "blackman", "boxcar", "chebwin:120"])
+def test_tapers_are_periodic_and_have_unit_energy(name: str) -> None:
+    got = taper(name, 37)
+    assert float((got**2).sum()) == pytest.approx(1, abs=1e-6)
+    kind, *numbers = name.split(":")
+    expected = scipy.signal.get_window((kind, *map(float, numbers)), 37)
+    np.testing.assert_allclose(got / got.max(), expected / expected.max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["han", "kaiser", "chebwin:much"])
+def test_an_unknown_taper_is_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match="taper"):
+        taper(name, 16)
