@@ -73,8 +73,8 @@ def spectrogram(frames: Iterable[AdcFrame]) -> CompatSpectrogram:
 
     Notes
     -----
-    Read differently from the script: a stretch to be kept that would begin before the recording
-    begins with it (the script's negative index deletes the whole bin), and what was lost is zero.
+    A bin that is left within the first "second" of a recording is deleted as a whole, since the
+    script's index is negative there. What was lost on the way is zero, as TI's recorder fills it.
     """
     strung = string_together(frames, range_bins)
     profiles = remove_clutter(strung)
@@ -105,8 +105,7 @@ def remove_clutter(strung: Strung) -> np.ndarray:
     """High-pass on the strung chirps, complex128 (n_bins, n); runs across the joints."""
     corner = HIGHPASS_HZ / (strung.published_rate_hz / 2)
     b, a = scipy.signal.butter(HIGHPASS_ORDER, corner, "highpass")
-    profiles = strung.profiles.astype(np.complex128)
-    return np.asarray(scipy.signal.lfilter(b, a, profiles, axis=1))
+    return np.asarray(scipy.signal.lfilter(b, a, strung.profiles, axis=1))
 
 
 def walker_mask(profiles: np.ndarray) -> np.ndarray:
@@ -152,8 +151,8 @@ def follow_walker(
     is_away = bool(enters[0] < n / 2)
     length = 5 * int(np.ceil(FOLLOW_S * published_rate_hz))
     for row, enter, leave in zip(kept, enters, leaves, strict=True):
-        start, stop = (max(0, leave - length), leave) if is_away else (enter, enter + length)
-        row[:start] = 0
+        start, stop = (leave - length, leave) if is_away else (enter, enter + length)
+        row[:start] = 0  # all of it where that is negative: the script's slip, kept
         row[stop:] = 0
     return kept, first_bin, is_away
 

@@ -56,7 +56,7 @@ class Strung:
     Attributes
     ----------
     radar : waveform
-    profiles : complex64 array, shape (n_bins, n), of the first receive antenna and the first
+    profiles : complex128 array, shape (n_bins, n), of the first receive antenna and the first
         slow-time series; zeros for what was not received
     valid : bool array, shape (n,)
     range_m : float64 array, shape (n_bins,), centres of the bins, on the true axis
@@ -119,10 +119,10 @@ def string_together(
         radar, group = frame.config, frame.config.slow_time_groups[0]
         if first is None:
             first, bins = frame, choose_bins(radar)
-            taper = scipy.signal.windows.hann(radar.n_samples).astype(np.float32)
+            taper = scipy.signal.windows.hann(radar.n_samples)
         else:
             n_lost = (frame.index - last_index - 1) * radar.n_slow
-            profiles.append(np.zeros((n_lost, bins.stop - bins.start), np.complex64))
+            profiles.append(np.zeros((n_lost, bins.stop - bins.start), complex))
             valid.append(np.zeros(n_lost, bool))
         samples = layouts.decode(frame.words[group], frame.layout, radar)[:, 0]
         samples[~frame.valid[group]] = 0
@@ -166,8 +166,9 @@ def merged_magnitude(profiles: np.ndarray, taper: np.ndarray) -> np.ndarray:
     total = np.zeros((1 + (n - window) // HOP, window))
     for row in profiles:
         stretches = np.lib.stride_tricks.sliding_window_view(row, window)[::HOP]
-        moving = stretches - stretches.mean(axis=1, keepdims=True)
-        total += np.abs(scipy.fft.fft(moving * taper, axis=1, overwrite_x=True))
+        shown = np.flatnonzero(stretches.any(axis=1))  # few, where a walker was cut out
+        moving = stretches[shown] - stretches[shown].mean(axis=1, keepdims=True)
+        total[shown] += np.abs(scipy.fft.fft(moving * taper, axis=1, overwrite_x=True))
     return np.fft.fftshift(total.T, axes=0)
 
 
