@@ -92,7 +92,8 @@ class DspParams:
     def __post_init__(self) -> None:
         for key in (
             "slices_per_frame", "hop_chirps", "velocity_oversampling", "max_walkers",
-            "highpass_hz", "background_s", "gate_m", "track_speed_mps", "max_velocity_mps", "clip_s", "hop_s", "span_db",
+            "highpass_hz", "background_s", "gate_m", "track_speed_mps", "max_velocity_mps",
+            "clip_s", "hop_s", "span_db",
         ):  # fmt: skip
             if not getattr(self, key) > 0:
                 raise ParameterError(f"'{key}' must be positive", got=getattr(self, key))

@@ -182,7 +182,7 @@ def test_tapers_are_periodic_and_have_unit_energy(name: str) -> None:
     np.testing.assert_allclose(got / got.max(), expected / expected.max(), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["han", "kaiser", "chebwin:much"])
+@pytest.mark.parametrize("name", ["hunn", "kaiser", "chebwin:much"])
 def test_an_unknown_taper_is_refused(name: str) -> None:
     with pytest.raises(ParameterError, match="taper"):
         taper(name, 16)
