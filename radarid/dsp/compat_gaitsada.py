@@ -102,7 +102,10 @@ def range_bins(radar: RadarConfig) -> slice:
 
 
 def remove_clutter(strung: Strung) -> np.ndarray:
-    """High-pass on the strung chirps, complex128 (n_bins, n); runs across the joints."""
+    """High-pass on the strung chirps, complex128 (n_bins, n); runs across the joints.
+
+    In the script's one polynomial, although that makes 1e-5 of a wall's level of rounding.
+    """
     corner = HIGHPASS_HZ / (strung.published_rate_hz / 2)
     b, a = scipy.signal.butter(HIGHPASS_ORDER, corner, "highpass")
     return np.asarray(scipy.signal.lfilter(b, a, strung.profiles, axis=1))

@@ -54,7 +54,11 @@ def test_gaitsada_is_its_twin_of_other_libraries(path: Path, goes_away: bool) ->
     expected, is_away = twin.chain(samples, RADAR)
     found = compat_gaitsada.spectrogram(frames)
     assert is_away == goes_away == (found.velocity_mps[0] > 0)
-    np.testing.assert_allclose(found.image, expected, atol=1e-6)  # dB, down to -180
+    # The script's filter, eighth order in one polynomial, makes 1e-5 of the wall's level of the
+    # last bits of its input (0.7 of 70000 counts): two FFT libraries differ by 0.02 dB at -45 dB.
+    off_db = np.abs(found.image - expected)
+    assert np.median(off_db) < 1e-3
+    assert off_db[expected > expected.max() - 45].max() < 0.05
 
 
 @pytest.mark.parametrize("velocity", [1.3, 1.7])
