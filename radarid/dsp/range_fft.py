@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import scipy.fft
 
@@ -13,7 +16,9 @@ from radarid.dsp.params import DspParams
 from radarid.errors import ParameterError
 
 _SAME_SLOPE = 0.01  # moves the farthest bin by less than 1 %
-_TAPERS = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "boxcar": np.ones}
+_TAPERS: dict[str, Callable[[int], np.ndarray]] = {
+    "hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "boxcar": np.ones,
+}  # fmt: skip
 _TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
 
 
@@ -41,7 +46,8 @@ def taper(name: str, n: int) -> np.ndarray:
 
         kind, *numbers = name.split(":")
         try:
-            window = scipy.signal.get_window((kind, *map(float, numbers)), n)
+            asked: Any = (kind, *map(float, numbers))
+            window = scipy.signal.get_window(asked, n)
         except (ValueError, TypeError) as failure:
             raise ParameterError(
                 f"no such taper: {failure}", got=name,

@@ -65,7 +65,8 @@ class Slices:
 
     def of(self, track: int) -> Slices:
         """One walker's slices; the range-time energy stays that of all."""
-        return self._part(self.track == track, slice(None))
+        own = self.track == track
+        return self if own.all() else self._part(own, slice(None))
 
     def _part(self, own: slice | np.ndarray, steps: slice) -> Slices:
         kept = {field.name: getattr(self, field.name)[own] for field in fields(Slices)[:-2]}

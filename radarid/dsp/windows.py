@@ -159,7 +159,8 @@ class Windows:
         stops = starts + self._grid.window
         received = np.concatenate([[0], np.cumsum(series.valid)])
         power = self._power(found, starts, clutter)
-        self._beams(found, clutter, power)
+        beams = self._beams(found)
+        self._power_of_beams(found, clutter, beams, power)
         return Slices(
             time_s=(series.time_s[starts] + series.time_s[stops - 1]) / 2,
             power=power,
@@ -168,7 +169,7 @@ class Windows:
             presence_db=np.array([walker.presence_db for walker in walkers], np.float32),
             angle_rad=np.array([walker.angle_rad for walker in walkers], np.float32),
             track=np.array([walker.track for walker in walkers], np.int32),
-            planes=self._more_planes(found, clutter),
+            planes=self._more_planes(found, clutter, beams),
             frame_time_s=np.array([self._time_of(block) for block in blocks], np.float64),
             range_energy=np.array([block.energy for block in blocks], np.float32).reshape(
                 len(blocks), len(self._axes.range_m)
@@ -195,48 +196,63 @@ class Windows:
         return power
 
     # -- what few streams ask for -----------------------------------------------------------
-    def _part(self, window: _Window) -> tuple[np.ndarray, np.ndarray]:
+    def _part(
+        self, window: _Window, clutter: np.ndarray, beam: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One window: profiles, valid and clutter, of all antennas or of a beam."""
         rows = slice(window.start, window.start + self._grid.window)
-        return self._series.profiles[rows], self._series.valid[rows]
+        profiles, still = self._series.profiles[rows], clutter[window.clutter]
+        if beam is not None:
+            profiles = angle.form_beam(self._radar, profiles, beam)
+            still = angle.form_beam(self._radar, still, beam)
+        return profiles, self._series.valid[rows], still
 
-    def _more_planes(self, found: list[_Window], clutter: np.ndarray) -> np.ndarray:
-        n_velocity = len(self._axes.velocity_mps)
-        if self._planes is None:
-            return np.empty((len(found), 0, n_velocity), np.float32)
-        planes = np.zeros((len(found), 2, n_velocity), np.float32)
-        for k, window in enumerate(found):
-            profiles, valid = self._part(window)
-            if valid.any():
-                body = int(np.argmin(np.abs(self._axes.range_m - window.walker.range_m)))
-                planes[k] = self._planes(
-                    profiles, valid, clutter[window.clutter], slice(*window.gate), body
-                )
-        return planes
+    def _beams(self, found: list[_Window]) -> list[np.ndarray | None]:
+        """Weights of the beam that each window is seen by, None for all antennas' powers.
 
-    def _beams(self, found: list[_Window], clutter: np.ndarray, power: np.ndarray) -> None:
-        """Replace powers by those of a beam towards the walker, where that is wanted.
-
-        It is with `merge` = 'coherent', and while the gates of two walkers overlap. A beam keeps
-        the walker's power as it is in one antenna; it is scaled to the sum over all.
+        A beam is formed with `merge` = 'coherent', and while the gates of two walkers overlap.
         """
         if self._params.merge == "power" and self._params.max_walkers == 1:
-            return
-        for k, window in enumerate(found):
-            walker = window.walker
+            return [None] * len(found)
+        beams: list[np.ndarray | None] = []
+        for window in found:
             others = [
                 other.walker.angle_rad
                 for other in found
                 if other.start == window.start and _beside(other, window, self._params.gate_m)
             ]
-            if np.isnan(walker.angle_rad) or (self._params.merge == "power" and not others):
-                continue
-            weights = angle.null_weights(self._radar, walker.angle_rad, others)
-            profiles, valid = self._part(window)
-            beam = angle.form_beam(self._radar, profiles, weights)
-            still = angle.form_beam(self._radar, clutter[window.clutter][None], weights)[0]
-            power[k] = self._radar.n_rx * self._transforms[0](
-                beam, valid, still, slice(*window.gate)
-            )
+            azimuth = window.walker.angle_rad
+            wanted = self._params.merge == "coherent" or bool(others)
+            known = wanted and not np.isnan(azimuth)
+            beams.append(angle.null_weights(self._radar, azimuth, others) if known else None)
+        return beams
+
+    def _power_of_beams(
+        self, found: list[_Window], clutter: np.ndarray, beams: list[np.ndarray | None],
+        power: np.ndarray,
+    ) -> None:  # fmt: skip
+        """A beam keeps the walker's power in one antenna; it is scaled to the sum over all."""
+        for k, (window, beam) in enumerate(zip(found, beams, strict=True)):
+            if beam is not None:
+                profiles, valid, still = self._part(window, clutter, beam)
+                one = self._transforms[0](profiles, valid, still, slice(*window.gate))
+                power[k] = self._radar.n_rx * one
+
+    def _more_planes(
+        self, found: list[_Window], clutter: np.ndarray, beams: list[np.ndarray | None]
+    ) -> np.ndarray:
+        n_velocity = len(self._axes.velocity_mps)
+        if self._planes is None:
+            return np.empty((len(found), 0, n_velocity), np.float32)
+        planes = np.zeros((len(found), 2, n_velocity), np.float32)
+        for k, (window, beam) in enumerate(zip(found, beams, strict=True)):
+            profiles, valid, still = self._part(window, clutter, beam)
+            if valid.any():
+                body = int(np.argmin(np.abs(self._axes.range_m - window.walker.range_m)))
+                planes[k] = self._planes(profiles, valid, still, slice(*window.gate), body)
+                if beam is not None:
+                    planes[k] *= self._radar.n_rx
+        return planes
 
 
 def _beside(other: _Window, window: _Window, gate_m: float) -> bool:
