@@ -11,6 +11,7 @@ from matplotlib.axes import Axes as Plot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from capture.config import RadarConfig
@@ -21,7 +22,7 @@ from radarid.dsp.slices import Axes, Slices
 
 _COLORMAP = "magma"
 _LOST = "#b8c4cc"  # what was not received is grey, never black
-_TRACK = "#4cc9f0"
+_TRACKS = ("#4cc9f0", "#b5f44a", "#ffffff", "#5b8cff")  # on magma, one per walker in turn
 _INK = "#22262b"
 _DPI = 110
 _COLUMNS = 1200
@@ -39,13 +40,13 @@ def describe(radar: RadarConfig) -> str:
 
 
 def range_time(path: Path, slices: Slices, axes: Axes, params: DspParams, title: str) -> Path:
-    """Draw moving energy over range and time, with the track of the walker.
+    """Draw moving energy over range and time, with the track and the gate of every walker.
 
     Parameters
     ----------
     path : PNG file to write
     slices, axes : of one recording
-    params : which slices count as valid, and as showing a walker
+    params : which slices count as valid, and as showing a walker; the gate
     title : file name and waveform
 
     Returns
@@ -53,20 +54,38 @@ def range_time(path: Path, slices: Slices, axes: Axes, params: DspParams, title:
     Path
         `path`
     """
-    figure, plot = _figure(title, height=4.2)
+    figure, plot = _figure(title, height=4.6)
     level = np.full(slices.range_energy.shape, np.nan)
     for row, energy in zip(level, slices.range_energy, strict=True):
         if np.isfinite(energy).all():
             row[:] = level_over_noise_db(energy)
-    seconds = slices.frame_time_s
-    picture = _image(plot, level.T, _ends(seconds), _ends(axes.range_m), (0.0, 40.0))
+    range_ends = _ends(axes.range_m)
+    picture = _image(plot, level.T, _ends(slices.frame_time_s), range_ends, (0.0, 40.0))
     figure.colorbar(picture, ax=plot, label="level over noise / dB", pad=0.02)
-    shown = (slices.presence_db >= params.min_presence_db) & (slices.valid >= params.min_valid)
-    track = np.where(shown, slices.range_m, np.nan)
-    plot.plot(slices.time_s, track, color=_TRACK, linewidth=1.4, label="track")
-    plot.legend(loc="upper right", frameon=True, framealpha=0.85, fontsize=8)
-    plot.set(xlabel="time / s", ylabel="range / m")
+    walkers = slices.tracks()
+    for walker in walkers:
+        name = f"walker {walker}" if len(walkers) > 1 else "walker"
+        _draw_track(plot, slices.of(walker), params, _TRACKS[walker % len(_TRACKS)], name)
+    if np.isnan(level).any():
+        plot.plot([], [], color=_LOST, linewidth=6, label="lost")
+    plot.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=6, frameon=False, fontsize=8)
+    plot.set(xlabel="time / s", ylabel="range / m", ylim=range_ends)
     return save_picture(figure, path)
+
+
+def _draw_track(plot: Plot, walker: Slices, params: DspParams, color: str, name: str) -> None:
+    """Where one walker's body is, and thinner, the edges of the gate; a gap where nobody is."""
+    shown = (walker.presence_db >= params.min_presence_db) & (walker.valid >= params.min_valid)
+    body_m = np.where(shown, walker.range_m, np.nan)
+    dark = [withStroke(linewidth=3.2, foreground=_INK)]
+    plot.plot(walker.time_s, body_m, color=color, linewidth=1.6, label=name, path_effects=dark)
+    if np.isfinite(params.gate_m):
+        gate = f"its gate, $\\pm${params.gate_m:g} m"
+        for side, label in ((-1, gate), (1, None)):
+            plot.plot(
+                walker.time_s, body_m + side * params.gate_m, color=color, linewidth=0.8,
+                linestyle=(0, (4, 3)), alpha=0.9, label=label,
+            )  # fmt: skip
 
 
 def spectrogram(path: Path, slices: Slices, axes: Axes, params: DspParams, title: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from capture.schema import write_toml
 from radarid.cli import app
 from radarid.dsp import plots
 from radarid.dsp.params import DspParams
+from radarid.dsp.slices import Slices
+from radarid.dsp.spectrogram import process
 
 MAX_BYTES = 200_000
 
@@ -78,6 +81,35 @@ def test_lost_time_is_grey_not_black(tmp_path: Path) -> None:
     black = (colours.max(axis=1) < 12).sum()
     assert grey > 1000
     assert black == pytest.approx(grey, rel=0.2)
+
+
+def count_near(path: Path, color: str) -> int:
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    wanted = [int(color[k : k + 2], 16) for k in (1, 3, 5)]
+    return int((np.abs(pixels - wanted).max(axis=2) < 12).sum())
+
+
+def test_every_walker_has_a_colour_and_a_gap_where_nobody_is(tmp_path: Path) -> None:
+    params = DspParams()
+    walker = [(300.0, moving(2.0, 1.0))]
+    slices, axes = process(Tones(tiny_radar(), 40, walker, noise=30.0), params)
+    n = len(slices)
+    steps = {"frame_time_s": slices.frame_time_s, "range_energy": slices.range_energy}
+    first, second = plots._TRACKS[:2]
+    counts = []
+    for shown in (0, n // 2, n):
+        presence = np.where(np.arange(n) < shown, 20.0, 0.0).astype(np.float32)
+        other = replace(
+            slices, track=np.ones(n, np.int32), range_m=np.full(n, 7.0, np.float32),
+            presence_db=presence,
+        )  # fmt: skip
+        both = replace(Slices.concatenate([slices, other]), **steps)
+        path = plots.range_time(tmp_path / "both.png", both, axes, params, "two walkers")
+        assert count_near(path, first) > 500
+        counts.append(count_near(path, second))
+    legend, half, whole = counts
+    assert whole - legend > 1000
+    assert half - legend == pytest.approx((whole - legend) / 2, rel=0.1)
 
 
 def test_spectrograms_side_by_side(tmp_path: Path) -> None:
