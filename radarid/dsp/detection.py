@@ -20,7 +20,7 @@ MIN_UNAMBIGUOUS_MPS = 2.0  # slower radars confuse who walks away with who comes
 
 _THRESHOLD_DB = 9.0  # of the smoothed map over its lower quartile, which lies 1 dB under the noise
 _WEAKEST_DB = -25.0  # under the strongest body: above the sidelobes of the tapers (-31 dB)
-_TORSO_M, _TORSO_MPS = 0.4, 0.4  # what the map is smoothed over
+_TORSO_M, _TORSO_MPS = 0.4, 0.3  # what the map is smoothed over
 _REACH_M = 0.8  # a body's parts are within this of its torso
 _REACH_SINE = 0.15  # and within this of its azimuth's sine, and that of `_HALF_WIDTH_M`
 _HALF_WIDTH_M = 0.5
@@ -204,4 +204,5 @@ class BodyDetector:
 
 
 def _odd(width: float) -> int:
-    return 2 * int(width / 2) + 1
+    """Cells, the middle one included, that reach to `width` cells around it, or just over."""
+    return 2 * int(width / 2 + 0.5) + 1
