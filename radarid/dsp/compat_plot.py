@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes as Plot
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from radarid.dsp.compat import CompatSpectrogram
@@ -35,27 +35,25 @@ def published_image(path: Path, found: CompatSpectrogram, span_db: float, title:
     plot = figure.add_subplot()
     peak_db = float(found.image.max())
     picture = plot.imshow(
-        found.image, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
+        found.image, aspect="auto", cmap="magma", interpolation="nearest",
+        origin="lower" if found.velocity_mps[0] < 0 else "upper",
         vmin=peak_db - span_db, vmax=peak_db,
     )  # fmt: skip
     figure.colorbar(picture, ax=plot, label="level / dB", pad=0.02)
-    _label(plot, found.time_s, found.velocity_mps, "true", _INK)
-    opposite = plot.twinx().twiny()
-    opposite.set(xlim=plot.get_xlim(), ylim=plot.get_ylim())
-    _label(
-        opposite, found.published_time_s, found.published_velocity_mps, "as published", _PUBLISHED
-    )
-    opposite.yaxis.set(ticks_position="right", label_position="right")
+    right, top = plot.twinx(), plot.twiny()
+    right.set_ylim(plot.get_ylim())
+    top.set_xlim(plot.get_xlim())
+    _label(plot.xaxis, found.time_s, "time / s", _INK)
+    _label(plot.yaxis, found.velocity_mps, "radial velocity / (m/s)", _INK)
+    _label(top.xaxis, found.published_time_s, "published time / s", _PUBLISHED)
+    _label(right.yaxis, found.published_velocity_mps, "published velocity / (m/s)", _PUBLISHED)
     return save_picture(figure, path)
 
 
-def _label(
-    plot: Plot, time_s: np.ndarray, velocity_mps: np.ndarray, which: str, colour: str
-) -> None:
-    places = np.linspace(0, len(time_s) - 1, _N_TICKS)
-    pixels = np.arange(len(time_s))
-    plot.set_xticks(places, [f"{t:.2f}" for t in np.interp(places, pixels, time_s)])
-    plot.set_yticks(places, [f"{v:.2f}" for v in np.interp(places, pixels, velocity_mps)])
-    plot.set_xlabel(f"time / s, {which}", color=colour)
-    plot.set_ylabel(f"radial velocity / (m/s), {which}", color=colour)
-    plot.tick_params(colors=colour)
+def _label(axis: Axis, values: np.ndarray, name: str, colour: str) -> None:
+    """Label pixels with the values that they stand for."""
+    places = np.linspace(0, len(values) - 1, _N_TICKS)
+    shown = np.interp(places, np.arange(len(values)), values)
+    axis.set_ticks(places, [f"{value:.2f}" for value in shown])
+    axis.set_label_text(name, color=colour)
+    axis.set_tick_params(colors=colour)
