@@ -6,7 +6,7 @@ it is the samples and nothing else; `adc_frame` makes an `AdcFrame` of it in eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def stored_words(words: np.ndarray, config: RadarConfig, order: str = "two lanes
     return np.concatenate([header, words], axis=1).reshape(-1)
 
 
-def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.ndarray:
+def valid_chirps(lost: Sequence[tuple[int, int]], config: RadarConfig) -> np.ndarray:
     """Which chirps of a stored frame lie outside every lost stretch.
 
     Parameters
@@ -108,6 +108,8 @@ def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.nda
     -------
     bool array, shape (n_chirps,); False where any byte of the chirp or its header was lost
     """
+    if not lost:
+        return np.ones(config.n_chirps, np.bool_)
     # In a block every chirp has a row for each antenna; otherwise a chirp is one row.
     n_rows = config.n_rx if config.block_chirps > 1 else 1
     gone = np.zeros(config.n_chirps * n_rows, np.bool_)
@@ -121,7 +123,7 @@ def valid_chirps(lost: Iterable[tuple[int, int]], config: RadarConfig) -> np.nda
 
 def adc_frame(
     stored: np.ndarray,
-    lost: Iterable[tuple[int, int]],
+    lost: Sequence[tuple[int, int]],
     config: RadarConfig,
     layout: str,
     index: int,

@@ -31,6 +31,7 @@ from capture.layouts import LAYOUTS, decode, default_layout, layouts_for
 
 CIRCULARITY_LIMIT = 0.1
 IMPLIED_RANGE_LIMIT_DB = 15.0
+_TILE_CHIRPS = 16  # 256 KB of 4 antennas x 256 samples stay in cache
 _HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "four-lane": "IQ", "four-lane-QI": "QI"}
 
 
@@ -102,7 +103,7 @@ def identify_layout(words: np.ndarray, config: RadarConfig, where: object = None
     if len(names) == 1 or not words.any():
         reason = "only one layout is possible" if len(names) == 1 else "there is no signal"
         return LayoutVerdict(own, False, dict.fromkeys(names, 0.0), {"layout": reason})
-    signs = {name: Signs.of(decode(words, name, config)) for name in names}
+    signs = _signs(words, names, config)
     scores = _scores(signs, words.size // 2)
     layout = _choose(own, scores)
     open_names = [name for name in names if name != layout and scores[name] > -1]
@@ -140,16 +141,47 @@ class Signs:
 
     @staticmethod
     def of(samples: np.ndarray) -> Signs:
-        n = samples.shape[-1]
+        return Signs.both(samples)[0]
+
+    @staticmethod
+    def both(samples: np.ndarray) -> tuple[Signs, Signs]:
+        """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum."""
+        n_chirps, n_rx, n = samples.shape
         taper = np.hanning(n + 2)[1:-1]
-        tapered = (samples - samples.mean(axis=-1, keepdims=True)) * taper
-        energy = np.sum(np.abs(tapered) ** 2)
-        improper = np.sum(np.abs(np.sum(tapered**2, axis=(0, 2)))) / energy if energy else 0.0
-        power = np.mean(np.abs(np.fft.fft(tapered)) ** 2, axis=(0, 1))
-        lower, upper = power[1 : (n + 1) // 2].sum(), power[n // 2 + 1 :].sum()
-        sided_db = 10 * np.log10(lower / upper) if lower and upper else 0.0
-        n_spectra = samples.shape[0] * samples.shape[1]
-        return Signs(float(improper), _implied_db(power, n_spectra), float(sided_db))
+        energy, squares, power = 0.0, np.zeros(n_rx, complex), np.zeros(n)
+        for start in range(0, n_chirps, _TILE_CHIRPS):
+            tile = samples[start : start + _TILE_CHIRPS]
+            tapered = (tile - tile.mean(axis=-1, keepdims=True)) * taper
+            squares += np.einsum("crn,crn->r", tapered, tapered)
+            energy += np.sum(np.square(tapered.real) + np.square(tapered.imag))
+            spectra = np.fft.fft(tapered)
+            power += (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=(0, 1))
+        improper = float(np.sum(np.abs(squares)) / energy) if energy else 0.0
+        n_spectra = n_chirps * n_rx
+        power /= max(1, n_spectra)
+        mirrored = np.roll(power[::-1], 1)
+        one, other = (
+            Signs(improper, _implied_db(each, n_spectra), _sided_db(each))
+            for each in (power, mirrored)
+        )
+        return one, other
+
+
+def _signs(words: np.ndarray, names: tuple[str, ...], config: RadarConfig) -> dict[str, Signs]:
+    """Signs of every layout; two that differ only in the order of I and Q share the work."""
+    signs: dict[str, Signs] = {}
+    for name in names:
+        if name not in signs:
+            pair = [other for other in names if LAYOUTS[other].loops == LAYOUTS[name].loops]
+            signs.update(zip(pair, Signs.both(decode(words, name, config)), strict=True))
+    return {name: signs[name] for name in names}
+
+
+def _sided_db(power: np.ndarray) -> float:
+    """Energy of the lower over that of the upper half of the range, without its ends."""
+    n = len(power)
+    lower, upper = power[1 : (n + 1) // 2].sum(), power[n // 2 + 1 :].sum()
+    return float(10 * np.log10(lower / upper)) if lower and upper else 0.0
 
 
 def _implied_db(power: np.ndarray, n_spectra: int) -> float | None:

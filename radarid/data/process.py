@@ -103,7 +103,8 @@ class FrameCount:
         """Yield the frames; an index that is left out counts as a frame of lost chirps."""
         for frame in frames:
             n_missing = max(0, frame.index - self.n_frames)
-            self.n_lost_chirps += n_missing * len(frame.valid) + int(np.sum(~frame.valid))
+            n_lost = len(frame.valid) - int(np.count_nonzero(frame.valid))
+            self.n_lost_chirps += n_missing * len(frame.valid) + n_lost
             self.n_frames = frame.index + 1
             yield frame
 
