@@ -224,3 +224,16 @@ def test_slow_chirps_cannot_tell_walkers_apart() -> None:
     slow = replace(RADAR, n_loops=2, frame_period_s=50e-3)
     with pytest.raises(ParameterError, match="too coarse"):
         SpectrogramStream(slow, TWO)
+
+
+def test_a_coherent_beam_keeps_the_walker_and_lowers_the_noise() -> None:
+    # Powers of 4 antennas sum to 4 S + 4 N; one beam, scaled to the same walker, has 4 S + N.
+    one = person(RADAR, 1.2, WalkerTraits(), Scene(clutter=False, lateral_m=1.0, snr_db=-5.0))
+    summed, axes = process(one, DspParams(merge="power"))
+    beam, _ = process(one, DspParams(merge="coherent"))
+    assert (len(beam), beam.tracks()) == (len(summed), [0])
+    behind = axes.velocity_mps < -1.5  # nothing of who walks away; Hann's sidelobes are far below
+    noise_db = 10 * np.log10(summed.power[:, behind].mean() / beam.power[:, behind].mean())
+    assert noise_db == pytest.approx(10 * np.log10(4), abs=0.7)
+    torso_db = 10 * np.log10(summed.power.max(axis=1) / beam.power.max(axis=1))
+    assert np.median(torso_db) == pytest.approx(0.0, abs=0.7)
