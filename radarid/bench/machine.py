@@ -14,7 +14,7 @@ import numpy as np
 from radarid.bench import timing
 from radarid.provenance import versions
 
-_ROUNDS = 30_000
+_ROUNDS, _TRIES = 30_000, 40
 _SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
              "NUMBA_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")  # fmt: skip
 
@@ -30,7 +30,7 @@ def fma_peak_gflops(n_threads: int) -> float:
         def run() -> None:
             list(pool.map(lambda own: kernels_peak.multiply_add(_ROUNDS, own), values))
 
-        best_s = timing.best_of(run, 7)
+        best_s = timing.best_of(run, _TRIES)
     return n_threads * _ROUNDS * kernels_peak.FLOP_PER_ROUND / best_s / 1e9
 
 

@@ -67,6 +67,7 @@ def evenly_spaced(
         gate_m=float("inf"),
         min_range_m=_edge_m(radar, 0),
         max_range_m=_edge_m(radar, min(n_bins, n_samples - _FIRST_BIN)),
+        max_velocity_mps=min(DspParams().max_velocity_mps, radar.max_velocity_mps),
     )
     name = f"{n_rx} RX, {n_samples} samples, {n_chirps} chirps, window {window}, hop {hop}"
     return Workload(name, radar, params)
