@@ -72,3 +72,19 @@ def test_noise_keeps_its_variance_through_the_whole_chain() -> None:
     off_zero = np.abs(axes.velocity_mps) > 0.5
     per_bin = slices.power[:, off_zero].mean() / (len(axes.range_m) * radar.n_virtual)
     assert 10 * np.log10(per_bin / (2 * 50.0**2)) == pytest.approx(0, abs=0.1)
+
+
+def test_the_boards_range_bias_is_taken_off() -> None:
+    # An echo at 3.4 m of a board that reads 0.4 m too far comes from 3.0 m; kept bins move along.
+    plain, biased = tiny_radar(), tiny_radar(range_bias_m=0.4)
+    params = DspParams(clutter="none", min_range_m=1.0, max_range_m=6.0)
+    stage = RangeStage(biased, params)
+    (frame,) = Tones(biased, 1, [(1000.0, moving(3.4, 0.0))])
+    found_m = stage.range_m[np.argmax(np.abs(stage(frame)[0][0, 0]))]
+    width_m = convert.range_bin_m(plain, 64)
+    assert found_m == pytest.approx(3.0, abs=width_m / 2)
+    assert 1.0 <= stage.range_m[0] < 1.0 + width_m
+    assert 6.0 - width_m < stage.range_m[-1] <= 6.0
+    # On the same bins, the axis is 0.4 m nearer.
+    shifted = convert.bins_to_range_m(biased, 64, np.arange(20))
+    assert shifted == pytest.approx(np.arange(20) * width_m - 0.4)
