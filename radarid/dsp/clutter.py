@@ -10,7 +10,6 @@ import math
 from typing import Protocol
 
 import numpy as np
-import scipy.signal
 
 from capture.config import RadarConfig
 from radarid.dsp import convert, kernels, kernels_clutter
@@ -125,6 +124,8 @@ class HighPass:
     """
 
     def __init__(self, corner_hz: float, background_s: float, grid: SlowTime) -> None:
+        import scipy.signal  # takes longer to import than the first image to compute
+
         b, a = scipy.signal.butter(_ORDER, corner_hz, "highpass", fs=1 / grid.interval_s)
         self._coefficients = float(b[0]), float(a[1]), float(a[2])
         self._background_s, self._each_frame = background_s, grid.regime == "frame"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-import scipy.ndimage
 
 from capture.config import RadarConfig
 from radarid.dsp import angle, convert
@@ -131,6 +130,8 @@ class BodyDetector:
         bodies : strongest first
         level_db : float64 array, shape (n_bins,), moving energy over the noise
         """
+        import scipy.ndimage  # slow to import, for few to need
+
         velocity_mps, power, product = self._map(profiles, valid, mean)
         sine = np.zeros(power.shape)
         if self.radar.n_rx > 1:

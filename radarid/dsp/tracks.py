@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from capture.config import RadarConfig
 from radarid.dsp.detection import Body, BodyDetector, in_reach, same_azimuth
@@ -179,6 +178,8 @@ class WalkerTracks:
 
     def _pair(self, tracks: list[_Track], bodies: list[Body]) -> list[Body]:
         """Update tracks with the bodies nearest to them in sum; return the other bodies."""
+        from scipy.optimize import linear_sum_assignment  # slow to import, for few to need
+
         cost = np.array(
             [[track.distance(body, self._measured) for body in bodies] for track in tracks]
         ).reshape(len(tracks), len(bodies))
