@@ -156,7 +156,7 @@ def clip_at(slices: Slices, axes: Axes, params: DspParams, start_s: float) -> Cl
         valid=columns.valid,
         start_s=start_s,
         quality=float(shown.mean()),
-        direction=_direction(velocity),
+        direction=direction_of(velocity),
         velocity_mps=velocity,
         range_m=float(np.median(columns.range_m[shown])) if shown.any() else float("nan"),
         planes=np.array(
@@ -259,7 +259,8 @@ def _body_velocity_mps(power: np.ndarray, velocity_mps: np.ndarray) -> float:
     return float(np.median(velocity_mps[np.argmax(power, axis=1)]))
 
 
-def _direction(velocity_mps: float) -> Direction:
+def direction_of(velocity_mps: float) -> Direction:
+    """Name of a body's radial motion, positive away; slower than 0.25 m/s is across."""
     if velocity_mps > _SLOW_MPS:
         return "away"
     return "towards" if velocity_mps < -_SLOW_MPS else "across"

@@ -14,7 +14,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.types import AdcFrame
 from radarid.dsp import compat_gaitsada, compat_paper, convert, slowtime
-from radarid.dsp.clips import Clip, Direction, clip_starts_s, cut_clips
+from radarid.dsp.clips import Clip, clip_starts_s, cut_clips, direction_of
 from radarid.dsp.compat_strung import (
     IMAGE_SIZE,
     CompatSpectrogram,
@@ -28,7 +28,6 @@ from radarid.dsp.spectrogram import SpectrogramStream
 
 log = logging.getLogger("radarid")
 _PEAK_QUANTILE = 0.999
-_SLOW_MPS = 0.25  # below this the body moves across, turns or stands
 
 
 def compat_chain(frames: Iterable[AdcFrame], params: DspParams) -> list[CompatSpectrogram]:
@@ -84,7 +83,7 @@ def compat_clips(frames: Iterable[AdcFrame], params: DspParams) -> tuple[list[Cl
 
 
 def clips_of(
-    frames: Iterable[AdcFrame], radar: RadarConfig, params: DspParams
+    frames: Iterable[AdcFrame], radar: RadarConfig, params: DspParams, n_threads: int = 1
 ) -> tuple[list[Clip], int]:
     """Clips of a recording by the engine, or by the published chain that `params.compat` names.
 
@@ -93,6 +92,7 @@ def clips_of(
     frames : of one recording, in order
     radar : their waveform
     params : all signal processing
+    n_threads : of the engine; the clips do not depend on their number
 
     Returns
     -------
@@ -106,7 +106,7 @@ def clips_of(
     """
     if params.compat != "none":
         return compat_clips(frames, params)
-    stream = SpectrogramStream(radar, params)
+    stream = SpectrogramStream(radar, params, n_threads)
     slices = Slices.concatenate([stream.push(frames), stream.flush()])
     clips = cut_clips(slices, stream.axes, params)
     n_possible = sum(
@@ -156,13 +156,7 @@ def _to_clip(found: CompatSpectrogram, params: DspParams) -> Clip:
         valid=valid,
         start_s=float(found.time_s.min() - pixel_s / 2),
         quality=float(valid.mean()),
-        direction=_direction(velocity),
+        direction=direction_of(velocity),
         velocity_mps=velocity,
         range_m=found.range_m,
     )
-
-
-def _direction(velocity_mps: float) -> Direction:
-    if abs(velocity_mps) < _SLOW_MPS:
-        return "across"
-    return "away" if velocity_mps > 0 else "towards"
