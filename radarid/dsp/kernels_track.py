@@ -80,6 +80,16 @@ def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> 
 
 
 @_kernel
+def _highest(score: np.ndarray, n: int) -> int:
+    """Index of the highest of the first n scores, the first of equals."""
+    highest = 0
+    for state in range(1, n):
+        if score[state] > score[highest]:
+            highest = state
+    return highest
+
+
+@_kernel
 def _take_better(
     score: np.ndarray, cost: np.float32, first: int, best: np.ndarray, source: np.ndarray
 ) -> None:
@@ -135,7 +145,7 @@ def advance(
     """
     leave_cost, speed_cost, slip_cost = costs
     n, nobody = evidence.shape[0], score.shape[0] - 1
-    leader = np.argmax(score[:nobody])
+    leader = _highest(score, nobody)
     new[nobody], came_from[nobody] = score[nobody], nobody
     if score[leader] - leave_cost > new[nobody]:
         new[nobody], came_from[nobody] = score[leader] - leave_cost, leader
@@ -151,12 +161,12 @@ def advance(
         for b in range(n):
             target[b], before[b] = new[nobody] - enter_cost[speed], nobody
         ahead = round(speeds[speed] * (n_before + 1)) - round(speeds[speed] * n_before)
-        _move(best, source, ahead, np.float32(0), target, before)
-        _move(best, source, ahead - 1, slip_cost, target, before)
-        _move(best, source, ahead + 1, slip_cost, target, before)
+        for slip in (0, -1, 1):
+            cost = slip_cost if slip != 0 else np.float32(0)
+            _move(best, source, ahead + slip, cost, target, before)
         for b in range(n):
             target[b] += evidence[b]
-    top = new[np.argmax(new)]
+    top = new[_highest(new, nobody + 1)]
     for state in range(nobody + 1):
         score[state] = new[state] - top
 
@@ -186,7 +196,7 @@ def commit(
     -1 - b on a stranger's, who has paid.
     """
     n, nobody = evidence.shape[0], score.shape[0] - 1
-    leader = np.argmax(score[:nobody])
+    leader = _highest(score, nobody)
     if score[leader] > score[nobody] and evidence[leader % n] > 0:
         owned = anchor[leader] >= 0
         center = anchor[leader] if owned else -1 - anchor[leader]
@@ -213,7 +223,7 @@ def decide(
     `came_from` is a ring of steps, (n_ring, n_states).
     """
     nobody = score.shape[0] - 1
-    at = int(np.argmax(score))
+    at = _highest(score, nobody + 1)
     for back in range(n_waiting - 1, 0, -1):
         at = int(came_from[(oldest + back) % came_from.shape[0], at])
     return at % n_bins if at != nobody else -1
