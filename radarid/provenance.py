@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import platform
 import shlex
@@ -12,11 +13,17 @@ from pathlib import Path
 
 from radarid import __version__
 
+_BLOCK_BYTES = 1 << 18  # read and hashed in cache
 _RECORDED = ("numpy", "scipy", "numba", "torch", "h5py", "opencv-python", "facenet-pytorch")
 
 
 def versions() -> dict[str, str]:
     """Versions of radarid, Python and the libraries that results depend on (none is imported)."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     found = {"radarid": __version__, "python": platform.python_version()}
     for name in _RECORDED:
         try:
@@ -36,8 +43,9 @@ def history_entry(step: str) -> str:
 def sha256_of(paths: tuple[Path, ...] | list[Path]) -> str:
     """SHA-256 of the files' bytes, one after another, as hex."""
     digest = hashlib.sha256()
+    block = memoryview(bytearray(_BLOCK_BYTES))
     for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        with path.open("rb", buffering=0) as stream:
+            while n_bytes := stream.readinto(block):
+                digest.update(block[:n_bytes])
     return digest.hexdigest()

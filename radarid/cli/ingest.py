@@ -93,7 +93,7 @@ def ingest(
     bound_memory()
     if bool(files) == bool(simulate):
         raise typer.BadParameter("give files, or --simulate, and not both")
-    if jobs > 1 and dask is None:
+    if jobs > 1 and dask is None and (simulate or len(files or []) > 1):
         prepare_processes(["radarid.data.ingest"])  # while this process imports the same
     from capture.camera.face_params import FaceParams
     from radarid import config

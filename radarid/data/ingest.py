@@ -98,12 +98,14 @@ class Work:
     dsp, params : signal processing, and what is kept
     embedder : makes embeddings of faces, if they are kept
     history : the step that this is in the history of a recording
+    n_threads : of one recording's signal processing; the store does not depend on them
     """
 
     dsp: DspParams
     params: IngestParams
     embedder: FaceEmbedder | None = None
     history: str = ""
+    n_threads: int = 1
 
     def __post_init__(self) -> None:
         if (self.params.faces == "embeddings") != (self.embedder is not None):
@@ -146,7 +148,8 @@ def ingest(
     out : the store; made if missing. A recording that it has already is skipped.
     dsp, params : signal processing, and what is kept
     embedder : makes embeddings of faces, if `params` ask for them
-    n_workers : processes; the store does not depend on their number
+    n_workers : processes, or, of fewer recordings, threads; the store does not depend on their
+        number
     dask : address of a Dask scheduler whose workers do the work instead, see
         `radarid.data.cluster`
 
@@ -166,10 +169,11 @@ def ingest(
     """
     dsp = dsp or DspParams()
     history = history_entry(f"ingested with processing {fingerprint(dsp)}")
-    work = Work(dsp, params or IngestParams(), embedder, history)
+    n_processes = min(n_workers, max(1, len(recordings)))
+    n_threads = max(1, n_workers // n_processes) if dask is None else 1
+    work = Work(dsp, params or IngestParams(), embedder, history, n_threads)
     parts = out.with_name(out.name + ".parts")
-    n_workers = min(n_workers, max(1, len(recordings)))
-    with _locked(parts), _workers(n_workers, dask, parts) as workers:
+    with _locked(parts), _workers(n_processes, dask, parts) as workers:
         found = _run(recordings, _Plan(out, work, parts), workers)
         pairs = list(track(found, "ingesting", total=len(recordings)))
         _merge(out, [task for task, outcome in pairs if task and outcome.status == "done"])
@@ -317,7 +321,8 @@ def _process(task: _Task) -> Outcome:
 def _write_part(task: _Task) -> None:
     work = task.work
     found = process(
-        task.recording, task.identity, work.dsp, work.params, work.embedder, (work.history,)
+        task.recording, task.identity, work.dsp, work.params, work.embedder, (work.history,),
+        work.n_threads,
     )
     partial = task.part.with_suffix(f".{uuid.uuid4().hex}.partial")
     with GaitStore.create(partial, found.entry.radar, work.dsp, work.faces) as part:

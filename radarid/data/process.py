@@ -111,7 +111,7 @@ class FrameCount:
 
 def process(
     recording: Recording, identity: Identity, dsp: DspParams, params: IngestParams,
-    embedder: FaceEmbedder | None = None, history: tuple[str, ...] = (),
+    embedder: FaceEmbedder | None = None, history: tuple[str, ...] = (), n_threads: int = 1,
 ) -> Processed:  # fmt: skip
     """Turn a recording into clips and faces.
 
@@ -121,6 +121,7 @@ def process(
     dsp, params : signal processing, and what is kept
     embedder : needed when embeddings are kept
     history : what the recording's entry says of its processing
+    n_threads : of the radar's signal processing
 
     Raises
     ------
@@ -129,7 +130,7 @@ def process(
     """
     source = recording.open(identity)
     count = FrameCount()
-    clips, n_rejected = clips_of(count.through(source), identity.radar, dsp)
+    clips, n_rejected = clips_of(count.through(source), identity.radar, dsp, n_threads)
     if not count.n_frames:
         raise IngestError("holds no whole frame", where=recording.name)
     counts, evidence = FaceCounts(), dict(source.info.evidence)
