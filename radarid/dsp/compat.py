@@ -1,7 +1,8 @@
 """Published chains, reproduced with their axes: `DspParams.compat`.
 
 They stand beside the engine, which does not make their errors: `compat_gaitsada` and
-`compat_paper` say what each does and where ours differ.
+`compat_paper` say what each does. Both are loaded when they are asked for: the engine starts
+half a second earlier without what they need of SciPy.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from capture.config import RadarConfig
 from capture.types import AdcFrame
-from radarid.dsp import compat_gaitsada, compat_paper, convert, slowtime
+from radarid.dsp import convert, slowtime
 from radarid.dsp.clips import Clip, clip_starts_s, cut_clips, direction_of
 from radarid.dsp.compat_strung import (
     IMAGE_SIZE,
@@ -48,7 +49,11 @@ def compat_chain(frames: Iterable[AdcFrame], params: DspParams) -> list[CompatSp
     """
     check_fits(params)
     if params.compat == "gaitsada":
+        from radarid.dsp import compat_gaitsada
+
         return [compat_gaitsada.spectrogram(frames)]
+    from radarid.dsp import compat_paper
+
     return compat_paper.spectrograms(frames, params)
 
 
@@ -131,7 +136,8 @@ def pixel_axes(radar: RadarConfig, params: DspParams) -> tuple[np.ndarray, np.nd
     else:
         check_fits(params)
         if params.compat == "gaitsada":
-            chain = compat_gaitsada
+            from radarid.dsp import compat_gaitsada as chain
+
             rows = (resized_axis(chain.ROWS, chain.ROWS) - chain.WINDOW // 2) / chain.WINDOW
             duration_s = chain.COLUMNS * chain.HOP * radar.frame_period_s / radar.n_slow
         else:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 
 from capture import layouts
 from capture.config import RadarConfig
@@ -119,7 +118,7 @@ def string_together(
         radar, group = frame.config, frame.config.slow_time_groups[0]
         if first is None:
             first, bins = frame, choose_bins(radar)
-            taper = scipy.signal.windows.hann(radar.n_samples)
+            taper = np.hanning(radar.n_samples)
         else:
             n_lost = (frame.index - last_index - 1) * radar.n_slow
             profiles.append(np.zeros((n_lost, bins.stop - bins.start), complex))
