@@ -199,15 +199,13 @@ class WalkerTracks:
         return [body for k, body in enumerate(bodies) if k not in pairs.values()]
 
     def _explained(self, body: Body) -> bool:
-        """Whether a body that no track took is a part of a walker, or the mixture of two."""
-        place = np.array(body.range_m), np.array(body.velocity_mps)
-        around = [
-            track.body
-            for track in self._tracks
-            if in_reach(track.body, *place, one_way=self._detect.one_way)
-        ]
-        sine = np.array(body.sine)
-        return len(around) > 1 or any(bool(same_azimuth(other, sine)) for other in around)
+        """Whether a body that no track took is a part of a walker who has one."""
+        place, sine = (np.array(body.range_m), np.array(body.velocity_mps)), np.array(body.sine)
+        return any(
+            bool(in_reach(other, *place, one_way=self._detect.one_way))
+            and bool(same_azimuth(other, sine))
+            for other in (track.body for track in self._tracks)
+        )
 
     def _lives(self, track: _Track) -> bool:
         inside = self._range_m[0] <= track.state[0] <= self._range_m[-1]

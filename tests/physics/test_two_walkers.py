@@ -126,10 +126,10 @@ def test_how_far_the_other_walker_is_suppressed(
 def test_who_walk_abreast_are_told_apart_by_their_azimuth() -> None:
     people = [
         person(
-            RADAR, 2.4, WalkerTraits(speed_mps=1.3, height_m=1.65 + 0.1 * k),
-            Scene(near_m=1.8, lateral_m=lateral, clutter=k == 0), seed=k,
+            RADAR, 3.0, WalkerTraits(speed_mps=1.3, height_m=1.7 + 0.08 * k),
+            Scene(near_m=1.5, lateral_m=lateral, clutter=k == 0), seed=k,
         )
-        for k, lateral in enumerate((-1.3, 1.3))
+        for k, lateral in enumerate((-1.0, 1.0))
     ]  # fmt: skip
     slices, _ = process(Crowd.together(*people), THREE)
     assert slices.tracks() == [0, 1]

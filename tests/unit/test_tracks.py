@@ -203,3 +203,16 @@ def test_those_who_cross_do_not_swap(azimuth_deg: float) -> None:
     up, down = sorted(first, key=lambda walker: walker.range_m)
     assert last[up.track].range_m == pytest.approx(one[-1].range_m, abs=0.15)
     assert last[down.track].range_m == pytest.approx(two[-1].range_m, abs=0.15)
+
+
+def test_doppler_tells_where_a_walker_goes_after_a_turn() -> None:
+    # From 1.3 to -1.3 m/s in half a second, then two thirds of a second unseen: 0.86 m back.
+    # Range alone would need as long as that to notice.
+    speeds = np.concatenate([np.full(15, 1.3), np.linspace(1.3, -1.3, 16), np.full(23, -1.3)])
+    place_m = 3.0 + np.cumsum(speeds) * RADAR.frame_period_s
+    seen = [[Point(float(far), float(v))] for far, v in zip(place_m, speeds, strict=True)]
+    steps: list[list[Point] | None] = [*seen[:34], *[None] * 20]
+    found = follow(steps, tracks())
+    assert numbers(found) == [(0,)] * 54
+    assert found[33][0].range_m == pytest.approx(place_m[33], abs=0.1)
+    assert found[53][0].range_m == pytest.approx(place_m[53], abs=0.3)
