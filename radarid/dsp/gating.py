@@ -26,7 +26,7 @@ class RangeTrack:
 
     Levels count up to 8 dB only: a flash cannot outweigh the path so far, and of two people in
     view the first stays the walker, straight through a crossing, unless the other's echo is far
-    stronger for its range. A walker who vanishes is coasted at the last speed for about a second.
+    stronger. A walker who vanishes is coasted at the last speed for about a second.
 
     Parameters
     ----------

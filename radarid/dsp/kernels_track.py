@@ -67,7 +67,8 @@ def level_over_noise(energy: np.ndarray, scratch: np.ndarray, level: np.ndarray)
 def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> None:
     """What each bin's level says for a walker there (negative: against one), dB.
 
-    `spreading_db` undoes the loss of echo with range, so that a near walker is not the stronger.
+    `spreading_db` undoes half of an echo's loss with range, so that the nearer of two people is
+    not much the stronger; to undo all of it would favour ghosts, which lie behind their walker.
     """
     strongest = -np.inf
     for b in range(level.shape[0]):
