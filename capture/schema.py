@@ -143,8 +143,14 @@ def _without_none(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(config: Any) -> str:
-    """First 16 hex digits of the SHA-256 of the configuration's canonical JSON."""
-    canonical = json.dumps(to_mapping(config), sort_keys=True, separators=(",", ":"))
+    """First 16 hex digits of the SHA-256 of the configuration's canonical JSON.
+
+    Parameters
+    ----------
+    config : a configuration, or its nested tables
+    """
+    tables = config if isinstance(config, dict) else to_mapping(config)
+    canonical = json.dumps(tables, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

@@ -109,6 +109,14 @@ def test_only_the_owner_can_read_faces(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_an_endless_gate_is_the_one_that_was_stored(path: Path) -> None:
+    endless = dataclasses.replace(DSP, gate_m=float("inf"))
+    GaitStore.create(path, RADAR, endless).close()
+    with GaitStore.open(path) as store:
+        assert store.dsp == endless
+        store.require(RADAR, endless)
+
+
 def test_rows_do_not_count_before_the_recording_is_complete(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
