@@ -168,6 +168,7 @@ def _track(job: Job) -> Stage:
     step_s = job.radar.frame_period_s
     lag = max(1, round(job.params.track_lag_s / step_s))
     mean, energy = np.empty(shape, np.complex64), np.empty(shape[1], np.float32)
+    spread = np.empty(2 * mean.size, np.float32)
 
     def run() -> None:
         track = RangeTrack(range_m, job.params.track_speed_mps * step_s, lag)
@@ -175,7 +176,7 @@ def _track(job: Job) -> Stage:
             own = slice(k * job.n_chirps, (k + 1) * job.n_chirps)
             kernels.moments(
                 profiles[own].view(np.float32).reshape(job.n_chirps, -1), valid[own],
-                mean.view(np.float32).reshape(-1), energy,
+                mean.view(np.float32).reshape(-1), energy, spread,
             )  # fmt: skip
             track.push(energy)
 

@@ -57,18 +57,20 @@ def window_samples(
 
 
 @_kernel
-def moments(x: np.ndarray, valid: np.ndarray, mean: np.ndarray, energy: np.ndarray) -> None:
+def moments(
+    x: np.ndarray, valid: np.ndarray, mean: np.ndarray, energy: np.ndarray, spread: np.ndarray
+) -> None:
     """Mean over the valid samples of x, and mean of |x - mean|^2 summed over antennas.
 
-    x is float32 (n, n_virtual * 2 n_bins), mean likewise (n_virtual * 2 n_bins,), energy
-    (n_bins,); zeros where nothing is valid. One pass: sums of the distance to the first valid
-    sample, which is small for still echoes, so that nothing cancels (the shifted form of the
-    variance).
+    x is float32 (n, n_virtual * 2 n_bins), mean and the scratch `spread` (n_virtual * 2 n_bins,),
+    energy (n_bins,); zeros where nothing is valid. One pass: sums of the distance to the first
+    valid sample, which is small for still echoes, so that nothing cancels (the shifted form of
+    the variance).
     """
     n_floats = mean.size
-    spread = np.zeros(n_floats, np.float32)
     for c in range(n_floats):
         mean[c] = 0
+        spread[c] = 0
     n_valid, first = 0, 0
     for i in range(x.shape[0]):
         if valid[i]:

@@ -54,6 +54,11 @@ class SpectrogramStream:
     """
 
     def __init__(self, radar: RadarConfig, params: DspParams, n_threads: int = 1) -> None:
+        if params.compat != "none":
+            raise ParameterError(
+                "a published chain is not a stream", where="compat", got=params.compat,
+                remedy="radarid.dsp.compat.clips_of follows either",
+            )  # fmt: skip
         self.radar, self.params = radar, params
         self.grid = slowtime.plan(radar, params)
         self._workers = Workers(n_threads)
@@ -196,11 +201,12 @@ class SpectrogramStream:
         energy = np.empty((len(spans), shape[1]), np.float32)
 
         def moments(worker: int, start: int, stop: int) -> None:
+            spread = np.empty(2 * shape[0] * shape[1], np.float32)
             for k in range(start, stop):
                 profiles, valid, _ = self._rows(*spans[k])
                 kernels.moments(
                     profiles.view(np.float32).reshape(len(valid), -1), valid,
-                    means[k].view(np.float32).reshape(-1), energy[k],
+                    means[k].view(np.float32).reshape(-1), energy[k], spread,
                 )  # fmt: skip
 
         self._workers.share(moments, len(spans))

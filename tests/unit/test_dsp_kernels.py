@@ -52,8 +52,8 @@ def test_mean_and_energy(pattern: str) -> None:
     kernels.mean_of_valid(x, valid, mean)
     np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
     mean[:] = np.nan
-    floats = x.view(np.float32).reshape(9, -1)
-    kernels.moments(floats, valid, mean.view(np.float32).reshape(-1), energy)
+    floats, room = x.view(np.float32).reshape(9, -1), np.empty(20, np.float32)
+    kernels.moments(floats, valid, mean.view(np.float32).reshape(-1), energy, room)
     np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
     np.testing.assert_allclose(energy, naive.moving_energy(x, valid), atol=1e-5)
 
@@ -62,8 +62,8 @@ def test_energy_of_a_mover_beside_a_wall_a_million_times_as_strong() -> None:
     # E |x|^2 - |mean|^2 would round the mover away: 1e12 has a last place of 65536 in float32.
     x = profiles(64, 1, 3) + np.complex64(1e6)
     mean, energy = np.empty((1, 3), np.complex64), np.empty(3, np.float32)
-    floats = x.view(np.float32).reshape(64, -1)
-    kernels.moments(floats, np.ones(64, bool), mean.view(np.float32).reshape(-1), energy)
+    floats, room = x.view(np.float32).reshape(64, -1), np.empty(6, np.float32)
+    kernels.moments(floats, np.ones(64, bool), mean.view(np.float32).reshape(-1), energy, room)
     expected = naive.moving_energy(x.astype(complex), np.ones(64, bool))
     np.testing.assert_allclose(energy, expected, rtol=1e-5)
 
