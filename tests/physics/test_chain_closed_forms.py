@@ -41,7 +41,7 @@ def test_energy_of_the_words_is_the_energy_of_the_pixels(
     # Parseval twice. Both transforms have tapers of unit energy, so the mean over one period of
     # Doppler is the mean energy of the window's chirps, weighted with the squared slow taper.
     radar = tiny_radar(**change)
-    params = replace(WHOLE, range_window="boxcar", doppler_window=taper)  # type: ignore[arg-type]
+    params = replace(WHOLE, range_window="boxcar", doppler_window=taper)
     source = Tones(radar, 6, [(500.0, moving(3.3, 1.7)), (900.0, moving(5.0, 0.0))], noise=200.0)
     slices, axes = process(source, params)
     assert len(slices) >= 6

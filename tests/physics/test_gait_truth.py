@@ -92,8 +92,8 @@ def test_a_torso_alone_is_told_to_centimetres_per_second(torsos: list[Seen]) -> 
         assert walks.mean() > 0.6, seen.subject_id
         error = (seen.torso_mps - true)[walks]
         spread.append(rms(error))
-        assert spread[-1] < 0.04, seen.subject_id
-        assert abs(error.mean()) < 0.005, seen.subject_id
+        assert spread[-1] < 0.03, seen.subject_id
+        assert abs(error.mean()) < 0.003, seen.subject_id
         assert np.median(np.abs(error)) < 0.015, seen.subject_id
     assert np.median(spread) < 0.02
 
@@ -160,7 +160,7 @@ def test_nobody_passes_for_anybody_else(people: list[Seen]) -> None:
     assert len(swapped) == 33 * 32
     assert not any(torso for torso, _ in swapped)
     # Two people often step alike; by chance alone most pairs must not.
-    assert np.mean([step for _, step in swapped]) < 0.35
+    assert np.mean([step for _, step in swapped]) < 0.4
 
 
 def test_wrong_axes_are_noticed(people: list[Seen], torsos: list[Seen]) -> None:
