@@ -95,25 +95,32 @@ def keep(job: Job, ranged: np.ndarray, frame: int, kept: np.ndarray) -> None:
     kept[:, own] = ranged[..., job.kept].reshape(job.n_chirps, -1).T
 
 
-def windows(job: Job, kept: np.ndarray) -> np.ndarray:
-    """All windows of the map, a view (n_rx n_bins, n_slices, window)."""
-    every = np.lib.stride_tricks.sliding_window_view(kept, job.window, axis=1)
-    return every[:, :: job.grid.hop]
+class WindowTiles:
+    """Windows of the map, some at a time, in memory that is used again and stays in the cache.
 
+    Their means come off the spectra: a constant under a Hann taper shows in three bins only.
+    """
 
-def moving(job: Job, tile: np.ndarray) -> np.ndarray:
-    """Windows less their means, tapered, in memory of their own."""
-    rest = tile - tile.mean(axis=-1, keepdims=True)
-    rest *= job.slow_taper
-    return np.asarray(rest)
+    def __init__(self, job: Job, kept: np.ndarray) -> None:
+        every = np.lib.stride_tricks.sliding_window_view(kept, job.window, axis=1)
+        self._windows = every[:, :: job.grid.hop].swapaxes(0, 1)
+        self._taper = job.slow_taper
+        self._tile = np.empty((_WINDOWS_AT_ONCE, len(kept), job.window), np.complex64)
+        self._of_one = np.fft.fft(job.slow_taper)[[0, 1, -1]].astype(np.complex64)
 
-
-def add_up(spectrum: np.ndarray) -> np.ndarray:
-    """|spectrum|^2 summed over the first axis."""
-    numbers = spectrum.view(np.float32)
-    numbers *= numbers
-    total = numbers.sum(axis=0)
-    return np.asarray(total[..., 0::2] + total[..., 1::2])
+    def power(
+        self, own: range, transform: Callable[[np.ndarray], np.ndarray], power: np.ndarray
+    ) -> None:
+        """Set the rows `own` of power (n_slices, n_fft) by a transform along the last axis."""
+        for k in own[::_WINDOWS_AT_ONCE]:
+            stop = min(k + _WINDOWS_AT_ONCE, own.stop)
+            windows = self._windows[k:stop]
+            tile = np.multiply(windows, self._taper, out=self._tile[: stop - k])
+            spectrum = transform(tile)
+            spectrum[..., [0, 1, -1]] -= windows.mean(axis=-1, keepdims=True) * self._of_one
+            numbers = spectrum.view(np.float32)
+            squares = np.einsum("wcf,wcf->wf", numbers, numbers)
+            power[k:stop] = squares[:, 0::2] + squares[:, 1::2]
 
 
 def halves(n: int, n_threads: int) -> list[range]:
@@ -135,6 +142,7 @@ def scipy_careful(n_workers: int, n_threads: int) -> Callable[[Job], Run]:
         pool = ThreadPoolExecutor(n_threads)
         kept = empty_map(job)
         scratches = [sample_scratch(job) for _ in range(n_threads)]
+        tiles = [WindowTiles(job, kept) for _ in range(n_threads)]
 
         def ranges(frames: range, samples: np.ndarray) -> None:
             words = raw_frames(job)
@@ -144,17 +152,14 @@ def scipy_careful(n_workers: int, n_threads: int) -> Callable[[Job], Run]:
                 ranged = scipy.fft.fft(samples, overwrite_x=True, workers=n_workers)
                 keep(job, ranged, k, kept)
 
-        def slices(own: range, power: np.ndarray) -> None:
-            view = windows(job, kept)
-            for k in own[::_WINDOWS_AT_ONCE]:
-                stop = min(k + _WINDOWS_AT_ONCE, own.stop)
-                tile = moving(job, view[:, k:stop])
-                power[k:stop] = add_up(scipy.fft.fft(tile, overwrite_x=True, workers=n_workers))
+        def transform(tile: np.ndarray) -> np.ndarray:
+            return np.asarray(scipy.fft.fft(tile, overwrite_x=True, workers=n_workers))
 
         def run() -> np.ndarray:
             power = np.empty((len(job.starts), job.n_fft), np.float32)
             list(pool.map(ranges, halves(job.n_frames, n_threads), scratches))
-            list(pool.map(lambda own: slices(own, power), halves(len(power), n_threads)))
+            shares = halves(len(power), n_threads)
+            list(pool.map(lambda tile, own: tile.power(own, transform, power), tiles, shares))
             return job.finish(power)
 
         return run
@@ -195,19 +200,16 @@ def xwr_rsp(job: Job) -> Run:
     from xwr.rsp import iq_from_iiqq
     from xwr.rsp.numpy import AWR1843Boost
 
-    chain = AWR1843Boost()
+    chain, kept = AWR1843Boost(), empty_map(job)
+    tiles = WindowTiles(job, kept)
 
     def run() -> np.ndarray:
         words = job.words().reshape(job.n_frames, job.n_chirps, job.n_rx, -1)
-        kept = empty_map(job)
         for k, frame in enumerate(words):
             samples = iq_from_iiqq(frame, sample_swap=True) * job.range_taper
             keep(job, chain.fft(samples, (2,)), k, kept)
-        view = windows(job, kept)
         power = np.empty((len(job.starts), job.n_fft), np.float32)
-        for k in range(0, len(power), _WINDOWS_AT_ONCE):
-            tile = moving(job, view[:, k : k + _WINDOWS_AT_ONCE])
-            power[k : k + _WINDOWS_AT_ONCE] = add_up(chain.fft(tile, (2,)))
+        tiles.power(range(len(power)), lambda tile: chain.fft(tile, (2,)), power)
         return job.finish(power)
 
     return run
@@ -222,20 +224,22 @@ def mmwcore(job: Job) -> Run:
     )  # fmt: skip
     range_spec = core.RangeFFTSpec(n_fft=job.n_samples, window=core.FFTWindow.NONE)
     slow_spec = core.DopplerFFTSpec(n_fft=job.n_fft, window=core.FFTWindow.NONE, fftshift=False)
-    axes = ("range_bin", "frame", "chirp")
+
+    kept = empty_map(job)
+    tiles = WindowTiles(job, kept)
+
+    def transform(tile: np.ndarray) -> np.ndarray:
+        cube = core.RadarCube(tile, axes=("frame", "range_bin", "chirp"))
+        return np.asarray(dsp.doppler_fft(cube, slow_spec).data)
 
     def run() -> np.ndarray:
         words = job.words().reshape(job.n_frames, -1)
-        kept = empty_map(job)
         for k, frame in enumerate(words):
             cube = dsp.organize_adc_samples(frame, frame_spec)
             tapered = core.RadarCube(cube.data * job.range_taper, axes=cube.axes)
             keep(job, dsp.range_fft(tapered, range_spec).data, k, kept)
-        view = windows(job, kept)
         power = np.empty((len(job.starts), job.n_fft), np.float32)
-        for k in range(0, len(power), _WINDOWS_AT_ONCE):
-            tile = core.RadarCube(moving(job, view[:, k : k + _WINDOWS_AT_ONCE]), axes=axes)
-            power[k : k + _WINDOWS_AT_ONCE] = add_up(dsp.doppler_fft(tile, slow_spec).data)
+        tiles.power(range(len(power)), transform, power)
         return job.finish(power)
 
     return run

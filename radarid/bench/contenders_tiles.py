@@ -97,11 +97,20 @@ def torch_tiles(job: Job) -> Run:
 
     range_taper = torch.from_numpy(job.range_taper)
     slow_taper = torch.from_numpy(job.slow_taper)
+    kept = empty_map(job)
+    tile = torch.empty((len(kept), _TORCH_WINDOWS, job.window), dtype=torch.complex64)
+    spectra = torch.empty_like(tile)
+
+    def power_of(windows: torch.Tensor) -> torch.Tensor:
+        own, spectrum = tile[:, : windows.shape[1]], spectra[:, : windows.shape[1]]
+        torch.sub(windows, windows.mean(dim=-1, keepdim=True), out=own)
+        own *= slow_taper
+        torch.fft.fft(own, out=spectrum)
+        return torch.view_as_real(spectrum).square_().sum(dim=(0, -1))
 
     def run() -> np.ndarray:
         before = torch.get_num_threads()
         torch.set_num_threads(2)
-        kept = empty_map(job)
         for k, frame in enumerate(raw_frames(job)):
             words = torch.from_numpy(frame).float()
             parts = words.movedim(-2, -1).reshape(job.n_chirps, job.n_rx, job.n_samples, 2)
@@ -110,10 +119,7 @@ def torch_tiles(job: Job) -> Run:
         view = torch.from_numpy(kept).unfold(1, job.window, job.grid.hop)
         power = torch.empty((len(job.starts), job.n_fft))
         for k in range(0, len(power), _TORCH_WINDOWS):
-            tile = view[:, k : k + _TORCH_WINDOWS]
-            tile = (tile - tile.mean(dim=-1, keepdim=True)) * slow_taper
-            numbers = torch.view_as_real(torch.fft.fft(tile))
-            power[k : k + _TORCH_WINDOWS] = (numbers * numbers).sum(dim=(0, -1))
+            power[k : k + _TORCH_WINDOWS] = power_of(view[:, k : k + _TORCH_WINDOWS])
         torch.set_num_threads(before)
         return job.finish(power.numpy())
 

@@ -134,6 +134,7 @@ def start_up(path: Path, folder: Path, n_times: int) -> dict[str, Any]:
         name: {
             "imports_s": statistics.median(one.at_s["ready"] for one in runs),
             "first_image_s": statistics.median(one.at_s["done"] for one in runs),
+            "cpu_s": statistics.median(one.facts["cpu_s"] for one in runs),
             "all_s": [one.at_s["done"] for one in runs],
         }
         for name, runs in (("cold", cold), ("cached", cached))

@@ -116,7 +116,8 @@ def _beside(report: dict[str, Any]) -> Table:
     rows += [
         (
             f"process start to first image, kernels {name}",
-            f"{row['first_image_s']:.2f} s, of which imports {row['imports_s']:.2f} s",
+            f"{row['first_image_s']:.2f} s, of which imports {row['imports_s']:.2f} s; "
+            f"{row['cpu_s']:.2f} s of CPU",
         )
         for name, row in start_up.items()
     ]

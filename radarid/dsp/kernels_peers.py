@@ -79,7 +79,7 @@ def rocket_ranges(
     for first in range(start, stop, samples.shape[0]):
         n = min(samples.shape[0], stop - first)
         decode(words[first : first + n], taper, samples)
-        keep(scipy.fft.fft(samples), n, first_bin, first, kept)
+        keep(scipy.fft.fft(samples, overwrite_x=True), n, first_bin, first, kept)
 
 
 @_kernel
@@ -93,4 +93,4 @@ def rocket_slices(
     """Windows that begin at `starts` to power, one at a time, transformed by rocket-fft."""
     for k in range(starts.shape[0]):
         load_window(kept, starts[k], taper, tile)
-        add_power(scipy.fft.fft(tile), power[k])
+        add_power(scipy.fft.fft(tile, overwrite_x=True), power[k])
