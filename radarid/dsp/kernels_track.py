@@ -19,9 +19,10 @@ NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor aga
 
 _LEAST_ENERGY = 1e-12
 _kernel = njit(cache=True, nogil=True)
+_part = njit(inline="always", nogil=True)
 
 
-@_kernel
+@_part
 def _quantile(values: np.ndarray, fraction: float, scratch: np.ndarray) -> float:
     """Quantile with linear interpolation, by partial selection (Hoare's FIND)."""
     n = values.shape[0]
@@ -80,7 +81,7 @@ def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> 
         evidence[b] = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
 
 
-@_kernel
+@_part
 def _highest(score: np.ndarray, n: int) -> int:
     """Index of the highest of the first n scores, the first of equals."""
     highest = 0
@@ -90,7 +91,7 @@ def _highest(score: np.ndarray, n: int) -> int:
     return highest
 
 
-@_kernel
+@_part
 def _take_better(
     score: np.ndarray, cost: np.float32, first: int, best: np.ndarray, source: np.ndarray
 ) -> None:
@@ -102,7 +103,7 @@ def _take_better(
         source[b] = first + b if better else source[b]
 
 
-@_kernel
+@_part
 def _move(
     best: np.ndarray,
     source: np.ndarray,

@@ -35,7 +35,8 @@ def describe(radar: RadarConfig) -> str:
         f"{radar.device}, {radar.center_frequency_hz / 1e9:.1f} GHz,"
         f" {radar.sampled_bandwidth_hz / 1e6:.0f} MHz ({radar.range_resolution_m * 100:.1f} cm),"
         f" {radar.n_slow} chirps every {radar.slow_time_interval_s * 1e6:.0f} us"
-        f" in {radar.frame_period_s * 1e3:.4g} ms, {radar.n_virtual} virtual antennas"
+        f" in {radar.frame_period_s * 1e3:.4g} ms, {radar.n_virtual} virtual antenna"
+        + "s" * (radar.n_virtual > 1)
     )
 
 

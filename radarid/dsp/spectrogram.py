@@ -80,6 +80,7 @@ class SpectrogramStream:
             radar.n_virtual, len(self.range_m),
         )  # fmt: skip
         self._windows = Windows(radar, params, self.grid, self.axes, self._series, self._workers)
+        self._tracker = self._new_tracker()
         self._restart()
 
     def _restart(self) -> None:
@@ -88,7 +89,6 @@ class SpectrogramStream:
         self._undecided: deque[Block] = deque()
         self._series.restart()
         self._windows.restart()
-        self._tracker = self._new_tracker()
         if self._filter is not None:
             self._filter.restart()
 
@@ -118,12 +118,20 @@ class SpectrogramStream:
 
     def flush(self) -> Slices:
         """Return the slices that were waiting for look-ahead; a new stream may follow."""
+        slices = self._end()
+        self._tracker = self._new_tracker()
+        return slices
+
+    def _end(self) -> Slices:
+        """Decide what is undecided; walkers who come later get other numbers."""
         decided = []
         if self._series.stop > self._n_seen:  # a last block that is not full
             decided = self._look_at([(self._n_seen, self._series.stop)])
         for decision in self._tracker.flush():
             decided.append((self._undecided.popleft(), _walkers(decision)))
         slices = self._windows.slices(decided, self._series.stop)
+        if isinstance(self._tracker, RangeTrack):
+            self._tracker = self._new_tracker()
         self._restart()
         return slices
 
@@ -134,7 +142,7 @@ class SpectrogramStream:
             n_lost = self._lost_before(frame)
             if n_lost * period_s > _BRIDGE_S:
                 yield from self._advance(run)
-                yield self.flush()
+                yield self._end()
                 run, n_lost = [], 0
             run += [(None, frame.time_s - back * period_s) for back in range(n_lost, 0, -1)]
             run.append((frame, frame.time_s))

@@ -61,9 +61,7 @@ def level_db(slices: Slices, axes: Axes, way: int) -> float:
     ("two transmitters in turn", 1.0, True), ("two antennas", 1.0, True),
     ("one antenna", 1.0, False),
 ])  # fmt: skip
-def test_who_cross_in_range_keep_their_tracks(
-    setup: str, lateral_m: float, resolved: bool
-) -> None:
+def test_who_cross_in_range_keep_their_tracks(setup: str, lateral_m: float, resolved: bool) -> None:
     # At 3.5 m the azimuths are 32, 16 and 0 degrees apart; velocities are 2.5 m/s apart.
     slices, axes, people = crossed(setup, lateral_m)
     assert slices.tracks() == [0, 1]
@@ -237,3 +235,14 @@ def test_a_coherent_beam_keeps_the_walker_and_lowers_the_noise() -> None:
     assert noise_db == pytest.approx(10 * np.log10(4), abs=0.7)
     torso_db = 10 * np.log10(summed.power.max(axis=1) / beam.power.max(axis=1))
     assert np.median(torso_db) == pytest.approx(0.0, abs=0.7)
+
+
+def test_after_a_long_loss_come_other_numbers() -> None:
+    crowd, _ = crossing(RADAR, 1.0)
+    stream, frames = SpectrogramStream(RADAR, TWO), list(crowd)
+    gap = round(1.5 / RADAR.frame_period_s)
+    later = [replace(frame, index=frame.index + len(frames) + gap) for frame in frames]
+    seen = Slices.concatenate([stream.push([*frames, *later]), stream.flush()])
+    assert seen.tracks() == [0, 1, 2, 3]
+    again = Slices.concatenate([stream.push(frames), stream.flush()])
+    assert again.tracks() == [0, 1]
