@@ -38,7 +38,8 @@ STAGES = {
     "clips": ("radarid.dsp.compat", "cut_clips"),
     "faces": ("radarid.data.process", "_faces"),
     "part of the store": ("radarid.data.ingest", "_process"),
-    "merge": ("radarid.data.ingest", "_merge"),
+    "merge": ("radarid.data.ingest", "_Merge.add"),
+    "merge ": ("radarid.data.ingest", "_Merge.__exit__"),
     "plan, facts, progress": ("radarid.data.ingest", "ingest"),
 }
 """What is timed, by module and name."""

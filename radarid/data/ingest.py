@@ -2,8 +2,8 @@
 
 A recording is hashed, and, if the store does not have it, processed soon after, while its bytes
 are in the page cache. It becomes a small store of its own in `<out>.parts/`, written by whichever
-process worked on it. In the end the parts are appended, in the order of the recordings, to a copy
-of the store, which then takes the store's place in one step.
+process worked on it. Parts are appended, in the order of the recordings and while others are being
+worked on, to a copy of the store, which in the end takes the store's place in one step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from capture.config import RadarConfig, waveform_differences
 from capture.errors import ExplainedError
@@ -173,11 +173,14 @@ def ingest(
     n_threads = max(1, n_workers // n_processes) if dask is None else 1
     work = Work(dsp, params or IngestParams(), embedder, history, n_threads)
     parts = out.with_name(out.name + ".parts")
-    with _locked(parts), _workers(n_processes, dask, parts) as workers:
+    outcomes = []
+    with _locked(parts), _Merge(out) as merge, _workers(n_processes, dask, parts) as workers:
         found = _run(recordings, _Plan(out, work, parts), workers)
-        pairs = list(track(found, "ingesting", total=len(recordings)))
-        _merge(out, [task for task, outcome in pairs if task and outcome.status == "done"])
-    return IngestReport(tuple(outcome for _, outcome in pairs))
+        for task, outcome in track(found, "ingesting", total=len(recordings)):
+            outcomes.append(outcome)
+            if task and outcome.status == "done":
+                merge.add(task.part)
+    return IngestReport(tuple(outcomes))
 
 
 def _workers(
@@ -346,24 +349,42 @@ def _outcome(part: GaitStore, task: _Task) -> Outcome:
     )
 
 
-def _merge(out: Path, tasks: Sequence[_Task]) -> None:
-    """Append parts to a copy of the store, and put the copy in the store's place."""
-    if not tasks:
-        return
-    copy = out.with_name(out.name + ".partial")
-    copy.unlink(missing_ok=True)
-    if out.exists():
-        create_private(copy)
-        shutil.copyfile(out, copy)
-    else:
-        with GaitStore.open(tasks[0].part) as part:
-            GaitStore.create(copy, part.radar, part.dsp, part.face_content).close()
-    with GaitStore.open(copy, "r+") as store:
-        for task in track(tasks, "writing"):
-            with GaitStore.open(task.part) as part:
-                store.absorb(part)
-    with copy.open("rb") as written:
-        os.fsync(written.fileno())
-    copy.replace(out)
-    for task in tasks:
-        task.part.unlink()
+class _Merge:
+    """Appends parts to a copy of the store, which takes the store's place when all went well."""
+
+    def __init__(self, out: Path) -> None:
+        self._out, self._copy = out, out.with_name(out.name + ".partial")
+        self._store: GaitStore | None = None
+        self._parts: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._store is None:
+            return
+        self._store.close()
+        if kind is None:
+            self._finish()
+
+    def add(self, path: Path) -> None:
+        """Append a part."""
+        with GaitStore.open(path) as part:
+            self._store = self._store or self._begin(part)
+            self._store.absorb(part)
+        self._parts.append(path)
+
+    def _begin(self, first: GaitStore) -> GaitStore:
+        self._copy.unlink(missing_ok=True)
+        if not self._out.exists():
+            return GaitStore.create(self._copy, first.radar, first.dsp, first.face_content)
+        create_private(self._copy)
+        shutil.copyfile(self._out, self._copy)
+        return GaitStore.open(self._copy, "r+")
+
+    def _finish(self) -> None:
+        with self._copy.open("rb") as written:
+            os.fsync(written.fileno())
+        self._copy.replace(self._out)
+        for path in self._parts:
+            path.unlink()

@@ -85,7 +85,8 @@ def test_a_run_stopped_while_writing_leaves_the_old_store(
     assert n_calls == 1
     assert content(out) == before
     monkeypatch.undo()
-    monkeypatch.setattr(module, "process", None)  # the parts are enough
+    if moment != "absorb":  # parts are appended while others are being worked on
+        monkeypatch.setattr(module, "process", None)  # the parts are enough
     ingest(recordings(raw, "w1", "w2", "w3"), out, DSP)
     assert content(out) == content(whole)
     assert [p.name for p in tmp_path.iterdir()] == ["gait.h5"]

@@ -19,7 +19,6 @@ from capture.camera.faces import FaceCrop
 from capture.camera.reader import write_video
 from radarid import config
 from radarid.cli import app
-from radarid.data import ingest as module
 from radarid.data.ingest import IngestParams, ingest
 from radarid.data.store import GaitStore
 from radarid.data.tables import FaceContent, RecordingEntry
@@ -94,14 +93,17 @@ def test_nothing_of_a_picture_is_in_the_store_or_beside_it(
 ) -> None:
     out = tmp_path / "out" / "gait.h5"
     in_parts: list[str] = []
-    merge = module._merge
+    looked: list[Path] = []
+    absorb = GaitStore.absorb
 
-    def look_then_merge(place: Path, tasks: list[module._Task]) -> None:
-        in_parts.extend(name for task in tasks for name in pictures_in(task.part))
-        merge(place, tasks)
+    def look_then_absorb(store: GaitStore, part: GaitStore) -> None:
+        looked.append(part.path)
+        in_parts.extend(pictures_in(part.path))
+        absorb(store, part)
 
-    monkeypatch.setattr(module, "_merge", look_then_merge)
+    monkeypatch.setattr(GaitStore, "absorb", look_then_absorb)
     ingest(recordings(raw, "w1", "w2"), out, DSP, EMBEDDINGS, embedder=ToyEmbedder())
+    assert len(looked) == 2
     assert pictures_in(out) == in_parts == []
     assert [path.name for path in out.parent.iterdir()] == ["gait.h5"]
     with GaitStore.open(out) as store:
