@@ -67,7 +67,7 @@ def compare(
     Parameters
     ----------
     jobs : what is timed, and a shorter capture of the same workload to warm up with
-    field : contenders that can run here; the first two are radarid's
+    field : contenders that can run here
     n_rounds : of all contenders
     peak_gflops : measured vector peak by number of threads
     patience : for a quiet machine

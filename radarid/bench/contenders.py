@@ -53,12 +53,14 @@ class Contender:
         return {dist: metadata.version(dist) for _, dist in self.packages if dist not in missing}
 
 
-def radarid(n_threads: int) -> Callable[[Job], Run]:
-    """The engine, from opening the recording (which examines its layout) to the image."""
+def radarid(n_threads: int, *, is_open: bool = False) -> Callable[[Job], Run]:
+    """The engine, from opening the recording (which examines its layout), or after it."""
 
     def make(job: Job) -> Run:
+        opened = open_recording(job.path, job.radar) if is_open else None
+
         def run() -> np.ndarray:
-            recording = open_recording(job.path, job.radar)
+            recording = opened or open_recording(job.path, job.radar)
             stream = SpectrogramStream(job.radar, job.params, n_threads)
             return image_of_stream(stream, recording, job.time_s, _FRAMES_AT_ONCE)
 

@@ -6,6 +6,7 @@ from radarid.bench import contenders, contenders_tiles
 from radarid.bench.contenders import Contender
 
 ONE, TWO = "radarid, 1 thread", "radarid, 2 threads"
+OPENED = "radarid, 2 threads, file opened before"
 OPENRADAR = "OpenRadar + scipy.signal.stft"
 SCIPY_WORKERS = "scipy.fft, workers=2"
 SCIPY_THREADS = "scipy.fft, two Python threads"
@@ -16,6 +17,7 @@ ROCKET = "Numba + rocket-fft tiles"
 CONTENDERS = (
     Contender(TWO, 2, contenders.radarid(2)),
     Contender(ONE, 1, contenders.radarid(1)),
+    Contender(OPENED, 2, contenders.radarid(2, is_open=True)),
     Contender(FFTW, 2, contenders_tiles.fftw_tiles, (("pyfftw", "pyFFTW"),)),
     Contender(ROCKET, 2, contenders_tiles.rocket_fft, (("rocket_fft", "rocket-fft"),)),
     Contender(SCIPY_THREADS, 2, contenders.scipy_careful(1, 2)),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from radarid.bench import chain, lineup, timing
+from radarid.bench import chain, contenders, lineup, timing
 from radarid.bench.job import Job
 from radarid.bench.timing import Patience
 from radarid.bench.workload import Workload, endless_frames, evenly_spaced, gapped, write_capture
@@ -27,7 +27,6 @@ SWEEPS: dict[str, tuple[int, ...]] = {
 }
 """Arguments of `workload.evenly_spaced`, one at a time; the others stay at their defaults."""
 _COMPILED = ("n_rx", "n_samples", "n_chirps")
-_USUAL = {"n_rx": 4, "n_samples": 256, "n_chirps": 200, "n_bins": 64, "window": 256, "hop": 16}
 
 
 def beside_gapped(
@@ -71,36 +70,35 @@ def beside_gapped(
 def scaling(
     folder: Path, capture_s: float, n_rounds: int, patience: Patience
 ) -> list[dict[str, Any]]:
-    """Every sweep: radarid on one and two threads beside SciPy on two."""
-    names = (lineup.ONE, lineup.TWO, lineup.SCIPY_THREADS)
+    """Every sweep: radarid on one and two threads, files opened before, beside SciPy on two."""
     points = []
     for key, values in SWEEPS.items():
         for value in values:
             workload = evenly_spaced(**{key: value})
             path = folder / "scaling.bin"
             write_capture(path, workload.radar, workload.n_frames(capture_s))
-            job = Job(path, workload)
-            runs = {name: lineup.by_name(name).make(job) for name in names}
-            images = {name: run() for name, run in runs.items()}
-            equality = chain.check_equality(images, images[lineup.SCIPY_THREADS])
-            samples = timing.rounds(dict(runs), dict(runs), n_rounds, patience)
-            points.append({
-                "key": key,
-                "value": value,
-                "ms_per_radar_s": {
-                    name: 1e3 * timing.summary(samples[name])["wall_s"] / job.capture_s
-                    for name in names
-                },
-                "mffts_per_s": {
-                    name: sum(job.n_ffts) / timing.summary(samples[name])["wall_s"] / 1e6
-                    for name in names
-                },
-                "scipy_over_radarid": timing.paired(
-                    samples[lineup.SCIPY_THREADS], samples[lineup.TWO]
-                ),
-                "max_db": max(db["max"] for db in equality.values()),
-            })  # fmt: skip
+            points.append(
+                {"key": key, "value": value} | _point(Job(path, workload), n_rounds, patience)
+            )
     return points
+
+
+def _point(job: Job, n_rounds: int, patience: Patience) -> dict[str, Any]:
+    runs = {
+        lineup.ONE: contenders.radarid(1, is_open=True)(job),
+        lineup.TWO: contenders.radarid(2, is_open=True)(job),
+        lineup.SCIPY_THREADS: contenders.scipy_careful(1, 2)(job),
+    }
+    images = {name: run() for name, run in runs.items()}
+    equality = chain.check_equality(images, images[lineup.SCIPY_THREADS])
+    samples = timing.rounds(dict(runs), dict(runs), n_rounds, patience)
+    wall_s = {name: timing.summary(own)["wall_s"] for name, own in samples.items()}
+    return {
+        "ms_per_radar_s": {name: 1e3 * own / job.capture_s for name, own in wall_s.items()},
+        "mffts_per_s": {name: sum(job.n_ffts) / own / 1e6 for name, own in wall_s.items()},
+        "scipy_over_radarid": timing.paired(samples[lineup.SCIPY_THREADS], samples[lineup.TWO]),
+        "max_db": max(db["max"] for db in equality.values()),
+    }
 
 
 def compilations() -> dict[str, Any]:

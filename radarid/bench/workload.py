@@ -113,7 +113,7 @@ def frame_words(radar: RadarConfig, n_frames: int) -> Iterator[np.ndarray]:
         t = k * radar.frame_period_s + radar.chirp_start_s
         body = 5.5 - 2.5 * np.cos(2 * np.pi * t / 12)
         swing = 0.25 * np.sin(2 * np.pi * 0.9 * t)
-        echoes = [(300, body), (60, body + swing), (60, body - swing), (900, 0 * t + 6.3)]
+        echoes = [(300, body), (60, body + swing), (60, body - swing), (900, 0 * t + 9.1)]
         signal = sum(a * np.exp(4j * np.pi / C_MPS * r[:, None] * sweep_hz) for a, r in echoes)
         pairs = np.reshape(signal, (radar.n_chirps, 1, -1, 2))
         words = noises[k % _N_NOISES].copy()
