@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from radarid.bench import lineup, timing
+from radarid.bench import lineup, machine, timing
 from radarid.bench.contenders import Contender
 from radarid.bench.job import Job, differences_db
 from radarid.bench.timing import Patience, Sample
@@ -64,6 +64,9 @@ def compare(
 ) -> dict[str, Any]:
     """Equality of all, then time, rates and paired ratios of each.
 
+    In the same rounds the vector peak says what a second thread is worth at that moment: other
+    processes, or another virtual machine on the same core, can take it away.
+
     Parameters
     ----------
     jobs : what is timed, and a shorter capture of the same workload to warm up with
@@ -76,9 +79,12 @@ def compare(
     runs: dict[str, Callable[[], np.ndarray]] = {one.name: one.make(job) for one in field}
     warm_up: dict[str, Callable[[], object]] = {one.name: one.make(short) for one in field}
     equality = check_equality({name: run() for name, run in runs.items()}, job.reference())
-    samples = timing.rounds(dict(runs), warm_up, n_rounds, patience)
+    probes = {f"peak, {n}": machine.fma_run(n)[0] for n in (1, 2)}
+    samples = timing.rounds({**runs, **probes}, {**warm_up, **probes}, n_rounds, patience)
+    two_over_one = timing.paired(samples["peak, 2"], samples["peak, 1"])
     return {
         "equality": equality,
+        "second_core": {key: 2 / value for key, value in two_over_one.items()},
         "contenders": {
             one.name: rates(job, samples[one.name], one.n_threads, peak_gflops)
             | {"versions": one.versions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -19,19 +20,24 @@ _SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_
              "NUMBA_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")  # fmt: skip
 
 
-def fma_peak_gflops(n_threads: int) -> float:
-    """Fused multiply-adds in registers, best of some runs, 10^9 operations per second."""
+def fma_run(n_threads: int) -> tuple[Callable[[], object], float]:
+    """Fused multiply-adds in registers on some threads, and how many operations a run is."""
     from radarid.dsp import kernels_peak
 
+    pool = ThreadPoolExecutor(n_threads)
     n_values = kernels_peak.N_CHAINS * kernels_peak.LANES
     values = [np.ones(n_values, np.float32) for _ in range(n_threads)]
-    with ThreadPoolExecutor(n_threads) as pool:
 
-        def run() -> None:
-            list(pool.map(lambda own: kernels_peak.multiply_add(_ROUNDS, own), values))
+    def run() -> None:
+        list(pool.map(lambda own: kernels_peak.multiply_add(_ROUNDS, own), values))
 
-        best_s = timing.best_of(run, _TRIES)
-    return n_threads * _ROUNDS * kernels_peak.FLOP_PER_ROUND / best_s / 1e9
+    return run, float(n_threads * _ROUNDS * kernels_peak.FLOP_PER_ROUND)
+
+
+def fma_peak_gflops(n_threads: int) -> float:
+    """The vector peak, best of some runs, 10^9 operations per second."""
+    run, flop = fma_run(n_threads)
+    return flop / timing.best_of(run, _TRIES) / 1e9
 
 
 def environment() -> dict[str, Any]:

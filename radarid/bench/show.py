@@ -85,7 +85,10 @@ def _whole(report: dict[str, Any]) -> Table:
         "raw file -> image", "ms/s", "CPU ms/s", "CPU/wall", "x real time", "MB/s", "M FFT/s",
         "GFLOP/s", "of peak", "time over radarid 2T", "over radarid 1T", "max dB off", "disturbed",
     )  # fmt: skip
-    title = "whole chain: ms of computation per second of radar; ratios: median (min-max) of rounds"
+    title = (
+        "whole chain: ms of computation per second of radar; ratios: median (min-max) of rounds\n"
+        f"a second thread was worth {_ratio(whole['second_core'])} x one, in multiply-adds"
+    )
     return _table(title, columns, rows)
 
 

@@ -29,6 +29,7 @@ from radarid.data.pool import Workers, prepare_processes
 from radarid.data.process import FaceEmbedder, IngestParams, face_warnings, process
 from radarid.data.sources import Identity, Recording
 from radarid.data.store import GaitStore, create_private
+from radarid.data.store_schema import check_one_walker
 from radarid.data.tables import FaceContent, Group
 from radarid.dsp.params import DspParams
 from radarid.errors import IngestError, StoreError
@@ -168,6 +169,7 @@ def ingest(
         cannot do the work.
     """
     dsp = dsp or DspParams()
+    check_one_walker(dsp, out)
     history = history_entry(f"ingested with processing {fingerprint(dsp)}")
     n_processes = min(n_workers, max(1, len(recordings)))
     n_threads = max(1, n_workers // n_processes) if dask is None else 1

@@ -12,6 +12,7 @@ import pytest
 
 from capture.config import RadarConfig
 from capture.schema import fingerprint
+from radarid.data.ingest import ingest
 from radarid.data.store import GaitStore
 from radarid.data.tables import RecordingEntry
 from radarid.dsp.clips import Clip
@@ -125,3 +126,9 @@ def test_stores_written_before_there_were_planes_are_read(path: Path) -> None:
         store.add_recording(entry("w2"), [clip(8, n_more=0)])
         with pytest.raises(StoreError, match="planes: 'one' != 'stack'"):
             store.require(RADAR, STACK)
+
+
+def test_ingest_refuses_several_walkers_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="several walkers"):
+        ingest([], tmp_path / "gait.h5", DspParams(max_walkers=2))
+    assert not list(tmp_path.iterdir())
