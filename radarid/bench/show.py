@@ -8,10 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_FILE_WIDTH = 210
+
 
 def show(report: dict[str, Any]) -> None:
     """Print all tables of a report on stdout."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_FILE_WIDTH)
     environment = report["environment"]
     console.print(
         f"{environment['cpu']}, {environment['cores']} cores, {environment['float32_lanes']} lanes"

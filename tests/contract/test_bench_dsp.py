@@ -37,7 +37,7 @@ def test_quick_run(tmp_path: Path) -> None:
     absent = {f"faster than {name}" for name in report["skipped"]}
     assert measured | absent >= {goal.name for goal in goals.GOALS}
     assert picture.stat().st_size > 10_000
-    assert all(goal.name.split(",")[0][:20] in done.stdout for goal in goals.GOALS)
+    assert all(goal.name in done.stdout for goal in goals.GOALS)
 
 
 def test_a_wrong_image_stops_the_bench() -> None:
@@ -48,10 +48,10 @@ def test_a_wrong_image_stops_the_bench() -> None:
 
 
 def test_ratios_are_those_of_the_same_round() -> None:
-    """10/5, 12/3 and 8/8: 2, 4 and 1; the ratio of the medians would be 10/5."""
+    """20/5, 6/3 and 8/8: 4, 2 and 1; the ratio of the medians would be 8/5."""
     ours = [Sample(wall_s, wall_s, 0.0) for wall_s in (5.0, 3.0, 8.0)]
-    other = [Sample(wall_s, wall_s, 0.0) for wall_s in (10.0, 12.0, 7.0)]
-    assert timing.paired(other, ours) == {"median": 2.0, "min": 7 / 8, "max": 4.0}
+    other = [Sample(wall_s, wall_s, 0.0) for wall_s in (20.0, 6.0, 8.0)]
+    assert timing.paired(other, ours) == {"median": 2.0, "min": 1.0, "max": 4.0}
 
 
 def test_rounds_rotate_and_warm_up_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_cpu_time_counts_and_sleep_does_not() -> None:
     import time
 
     one = timing.sample(lambda: time.sleep(0.05), n_times=2)
-    assert 0.05 <= one.wall_s < 0.1 + one.cpu_s + 1
+    assert one.wall_s >= 0.05
     assert one.cpu_s < 0.02
 
 
@@ -116,3 +116,15 @@ def test_the_reference_image_shows_the_walker(workload: Any, tmp_path: Path) -> 
     assert abs(brightest - 1.309) < width
     engine = lineup.by_name(lineup.ONE).make(job)()
     assert differences_db(engine, image)["max"] < 0.02
+
+
+def test_the_peak_kernel_does_what_it_counts() -> None:
+    """v -> a v + b from 0 on, n times: b (1 - a^n) / (1 - a), in every lane of every chain."""
+    from radarid.dsp import kernels_peak
+
+    n_rounds = 1000
+    n = n_rounds * kernels_peak.FLOP_PER_ROUND // (2 * kernels_peak.LANES * kernels_peak.N_CHAINS)
+    values = np.zeros(kernels_peak.LANES * kernels_peak.N_CHAINS, np.float32)
+    kernels_peak.multiply_add(n_rounds, values)
+    a, b = float(np.float32(0.999999)), 1e-6
+    np.testing.assert_allclose(values, b * (1 - a**n) / (1 - a), rtol=5e-3)
