@@ -81,10 +81,10 @@ def compare(
     equality = check_equality({name: run() for name, run in runs.items()}, job.reference())
     probes = {f"peak, {n}": machine.fma_run(n)[0] for n in (1, 2)}
     samples = timing.rounds({**runs, **probes}, {**warm_up, **probes}, n_rounds, patience)
-    two_over_one = timing.paired(samples["peak, 2"], samples["peak, 1"])
+    half_of_two = timing.paired(samples["peak, 1"], samples["peak, 2"])
     return {
         "equality": equality,
-        "second_core": {key: 2 / value for key, value in two_over_one.items()},
+        "second_core": {key: 2 * value for key, value in half_of_two.items()},
         "contenders": {
             one.name: rates(job, samples[one.name], one.n_threads, peak_gflops)
             | {"versions": one.versions}
