@@ -32,6 +32,7 @@ from capture.layouts import LAYOUTS, decode, default_layout, layouts_for
 CIRCULARITY_LIMIT = 0.1
 IMPLIED_RANGE_LIMIT_DB = 15.0
 _TILE_CHIRPS = 16  # 256 KB of 4 antennas x 256 samples stay in cache
+_TAPER_BINS = 2  # half width of the taper's main lobe
 _HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "four-lane": "IQ", "four-lane-QI": "QI"}
 
 
@@ -148,14 +149,19 @@ class Signs:
         """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum."""
         n_chirps, n_rx, n = samples.shape
         taper = np.hanning(n + 2)[1:-1]
-        energy, squares, power = 0.0, np.zeros(n_rx, complex), np.zeros(n)
+        bins = np.arange(n)
+        # The mean of z^2 pairs every bin with its mirror image. Bins 0 and n / 2 are their own:
+        # an echo there looks improper however it is read.
+        own = np.minimum((2 * bins) % n, (-2 * bins) % n) <= 2 * _TAPER_BINS
+        paired, mirror = bins[~own], (-bins[~own]) % n
+        squares, power = np.zeros(n_rx, complex), np.zeros(n)
         for start in range(0, n_chirps, _TILE_CHIRPS):
             tile = samples[start : start + _TILE_CHIRPS]
             tapered = (tile - tile.mean(axis=-1, keepdims=True)) * taper
-            squares += np.einsum("crn,crn->r", tapered, tapered)
-            energy += np.sum(np.square(tapered.real) + np.square(tapered.imag))
             spectra = np.fft.fft(tapered)
+            squares += np.einsum("crk,crk->r", spectra[..., paired], spectra[..., mirror])
             power += (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=(0, 1))
+        energy = float(power[paired].sum())
         improper = float(np.sum(np.abs(squares)) / energy) if energy else 0.0
         n_spectra = n_chirps * n_rx
         power /= max(1, n_spectra)

@@ -10,7 +10,7 @@ import pytest
 from capture.config import RadarConfig
 from capture.errors import LayoutError
 from capture.inspect.layout import identify_layout, refuse_offset_binary
-from capture.layouts import decode, encode
+from capture.layouts import LAYOUTS, decode, encode
 
 RADAR = RadarConfig(n_samples=128, n_loops=64)
 TWO_LANE = ("IIQQ", "QQII", "IQIQ", "QIQI")
@@ -124,3 +124,15 @@ def test_decoding_with_the_verdict_recovers_the_range() -> None:
     samples = decode(words, identify_layout(words, RADAR).layout, RADAR)
     power = np.mean(np.abs(np.fft.fft(samples)) ** 2, axis=(0, 1))
     assert np.argmax(power) == round(0.1 * 128)
+
+
+@pytest.mark.parametrize("truth", TWO_LANE)
+@pytest.mark.parametrize("place", [0.5, 0.497, 0.503])
+def test_a_wall_in_the_middle_bin_is_not_taken_for_a_wrong_order(truth: str, place: float) -> None:
+    # A still echo of half a turn a sample has a constant z^2, whoever reads it.
+    wall = 1e4 * np.exp(1j * (2 * np.pi * place * np.arange(128) + 0.7))
+    words = encode(echoes(0.1, 20) + wall, truth, RADAR)
+    config = dataclasses.replace(RADAR, iq_order="IQ" if truth.startswith("I") else "QI")
+    verdict = identify_layout(words, config)
+    assert LAYOUTS[verdict.layout].loops == LAYOUTS[truth].loops
+    assert not verdict.contradicts(truth)
