@@ -21,7 +21,7 @@ from radarid.dsp.kernels_lanes import (
     last_to_power,
     middle,
 )
-from radarid.dsp.kernels_vectors import LANES, transpose_in, transpose_out
+from radarid.dsp.kernels_vectors import LANES, fetch, sum_lanes, transpose_in, transpose_out
 
 _NO_COMPILER: bool = getattr(numba.config, "DISABLE_JIT")  # noqa: B009
 _FASTMATH = {"contract", "nsz", "arcp"}
@@ -178,16 +178,32 @@ def add_power(spectrum: np.ndarray, scale: float, power: np.ndarray) -> None:
         power[f] *= scale
 
 
-@_kernel
-def to_pixels(power: np.ndarray, matrix: np.ndarray, pixels: np.ndarray) -> None:
-    """Power at the Doppler bins -> power at the pixels, float32 matrix (n_fft, n_pixels)."""
+@_part
+def _to_pixels(
+    power: np.ndarray, below: np.ndarray, matrix: np.ndarray, pixels: np.ndarray
+) -> None:
     for p in range(pixels.size):
         pixels[p] = 0
-    for f in range(power.size):
+    if below.size > 0:
         for p in range(pixels.size):
-            pixels[p] += power[f] * matrix[f, p]
-    for p in range(pixels.size):
-        pixels[p] = max(pixels[p], np.float32(0))
+            above = below[p] + 1 if below[p] + 1 < power.size else 0
+            pixels[p] = power[below[p]] * matrix[0, p] + power[above] * matrix[1, p]
+    else:
+        for f in range(power.size):
+            for p in range(pixels.size):
+                pixels[p] += power[f] * matrix[f, p]
+        for p in range(pixels.size):
+            pixels[p] = max(pixels[p], np.float32(0))
+
+
+@_kernel
+def to_pixels(power: np.ndarray, below: np.ndarray, matrix: np.ndarray, pixels: np.ndarray) -> None:
+    """Power at the Doppler bins -> power at the pixels; see `stft.SliceTransform`.
+
+    Pixel p has the weights matrix[:, p] of all bins; or, where `below` is not empty, matrix[0, p]
+    of bin below[p] and matrix[1, p] of the next.
+    """
+    _to_pixels(power, below, matrix, pixels)
 
 
 def vectors_fit(n_fft: int, at_least_lanes: int = LANES) -> bool:
@@ -302,6 +318,7 @@ def slice_powers(
     chirps: np.ndarray,
     half: bool,
     plan: tuple[np.ndarray, np.ndarray],
+    below: np.ndarray,
     matrix: np.ndarray,
     rows: np.ndarray,
     mask: np.ndarray,
@@ -318,8 +335,10 @@ def slice_powers(
     n_fft = taper.size
     weight, total, power = work[2], work[3], work[4]
     n_row = n_virtual * 2 * n_bins
+    n_chirps = 1
     for i in range(n_fft):
         rows[i] = chirps[i] * n_row
+        n_chirps = max(n_chirps, chirps[i] + 1)
     for s in range(starts.size):
         energy = np.float32(0)
         for i in range(n_fft):
@@ -327,6 +346,8 @@ def slice_powers(
             energy += weight[i] * weight[i]
         for f in range(total.size):
             total[f] = 0
+        if s + 1 < starts.size:
+            _fetch_new(x, max(starts[s] + n_chirps, starts[s + 1]), starts[s + 1] + n_chirps)
         for v in range(n_virtual):
             for first in range(gates[s, 0], gates[s, 1], LANES):
                 bin_ = min(first, n_bins - LANES)
@@ -338,18 +359,20 @@ def slice_powers(
                             clutter_of[s] * n_row + place, weight, mask, plan,
                             work[0], work[1], total)  # fmt: skip
         scale = np.float32(1) / energy if energy > 0 else np.float32(0)
+        for f in range(0, n_fft, LANES):
+            sum_lanes(total, f * LANES, power, f)
         for f in range(n_fft):
-            power[f] = 0
-            for lane in range(LANES):
-                power[f] += total[f * LANES + lane]
             power[f] *= scale
-        for p in range(pixels.shape[1]):
-            pixels[s, p] = 0
-        for f in range(n_fft):
-            for p in range(pixels.shape[1]):
-                pixels[s, p] += power[f] * matrix[f, p]
-        for p in range(pixels.shape[1]):
-            pixels[s, p] = max(pixels[s, p], np.float32(0))
+        _to_pixels(power, below, matrix, pixels[s])
+
+
+@_part
+def _fetch_new(x: np.ndarray, first: int, stop: int) -> None:
+    """Ask for the chirps that only the next window has, while this one is computed."""
+    n_row = x.shape[1] * x.shape[2]
+    for i in range(first, stop):
+        for c in range(0, n_row, 16):
+            fetch(x, i * n_row + c)
 
 
 @_part

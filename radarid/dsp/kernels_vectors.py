@@ -20,6 +20,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import config, extending, types
+from numba.core import cgutils
 
 
 def _lanes() -> int:
@@ -204,6 +205,18 @@ def _transposed(rows: list[Vector]) -> list[Vector]:
 
 
 @instruction
+def fetch(array: Array, place: Index) -> None:
+    """Bring the cache line of an element, which will be read soon, to the second cache."""
+    builder, number = array.builder, ir.IntType(32)
+    pointer = builder.gep(array.data, [_index(place)])
+    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    for_reading, second_cache, data = (ir.Constant(number, n) for n in (0, 2, 1))
+    builder.call(prefetch, [pointer, for_reading, second_cache, data])
+
+
+@instruction
 def transpose_in(words: Array, first: Index, stride: Index, units: Array, place: Index) -> None:
     """Pairs of int16 of LANES rows, `stride` words apart, to LANES registers in `units`."""
     rows = [Vector(words.builder, words.units(first + stride * row)) for row in range(LANES)]
@@ -224,3 +237,13 @@ def transpose_out(spectra: Array, first: Index, out: Array, place: Index, stride
         for row in range(LANES):
             both = _shuffled(parts[0][row], parts[1][row], order)
             out.put(place + stride * row + 2 * half, both)
+
+
+@instruction
+def sum_lanes(vectors: Array, first: Index, sums: Array, place: Index) -> None:
+    """Sums over the lanes of LANES registers, as LANES float32; lane by lane, in their order."""
+    rows = _transposed([vectors.vector(first + k * LANES) for k in range(LANES)])
+    total = rows[0]
+    for row in rows[1:]:
+        total = total + row
+    sums.put(place, total)

@@ -37,7 +37,7 @@ class SliceTransform:
         self.window = grid.window
         self.n_fft = 1 << (params.velocity_oversampling * grid.window - 1).bit_length()
         doppler_hz = convert.velocity_to_doppler_hz(radar, velocity_mps)
-        self._matrix = _pixel_matrix(doppler_hz * grid.interval_s, self.n_fft, grid.window)
+        self._pixels = _pixel_weights(doppler_hz * grid.interval_s, self.n_fft, grid.window)
         self._taper = taper(params.doppler_window, grid.window)
         if kernels.vectors_fit(self.n_fft):
             self._prepare_vectors()
@@ -71,7 +71,7 @@ class SliceTransform:
         -------
         float32 array, shape (n_velocity,); zeros where nothing is valid
         """
-        power = np.empty((1, self._matrix.shape[1]), np.float32)
+        power = np.empty((1, self._pixels[1].shape[1]), np.float32)
         first, gates = np.zeros(1, np.int64), np.array([[gate.start, gate.stop]])
         self.many(profiles, valid, first, gates, clutter[None], first, power)
         return power[0]
@@ -99,7 +99,7 @@ class SliceTransform:
             return
         kernels.slice_powers(
             profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32), clutter_of,
-            *self._order, kernels_lanes.plan(self.n_fft), self._matrix, *self._room, self._work,
+            *self._order, kernels_lanes.plan(self.n_fft), *self._pixels, *self._room, self._work,
             power,
         )  # fmt: skip
 
@@ -115,26 +115,25 @@ class SliceTransform:
         kernels.load_window(profiles, clutter, weight, gate[0], tile)
         spectrum = scipy.fft.fft(tile, axis=-1, overwrite_x=True)
         kernels.add_power(spectrum, 1 / energy if energy > 0 else 0.0, power)
-        kernels.to_pixels(power, self._matrix, pixels)
+        kernels.to_pixels(power, *self._pixels, pixels)
 
 
-def _pixel_matrix(frequency: np.ndarray, n_fft: int, window: int) -> np.ndarray:
-    """Weights of the Doppler bins in every pixel, float32 (n_fft, n_pixels).
+def _pixel_weights(frequency: np.ndarray, n_fft: int, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the Doppler bins in every pixel, for `kernels.to_pixels`.
 
     `frequency` is in cycles per chirp. Where the bins determine the power everywhere, it is the
     trigonometric interpolation through all of them: the sum over the window's lags of
-    exp(2 pi i lag (bin - place) / n_fft) / n_fft, a Dirichlet kernel.
+    exp(2 pi i lag (bin - place) / n_fft) / n_fft, a Dirichlet kernel. Else it is the straight line
+    between the two next.
     """
     place = frequency * n_fft
     if n_fft < 2 * window - 1:
         below = np.floor(place)
-        matrix = np.zeros((n_fft, len(place)), np.float32)
-        columns = np.arange(len(place))
-        matrix[below.astype(np.int64) % n_fft, columns] = 1 - (place - below)
-        matrix[(below.astype(np.int64) + 1) % n_fft, columns] += place - below
-        return matrix
+        share = (place - below).astype(np.float32)
+        return below.astype(np.int64) % n_fft, np.stack([1 - share, share])
     away = (np.arange(n_fft)[:, None] - place + n_fft / 2) % n_fft - n_fft / 2
     n_lags = 2 * window - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         kernel = np.sin(np.pi * n_lags * away / n_fft) / (n_fft * np.sin(np.pi * away / n_fft))
-    return np.where(np.abs(away) < 1e-9, n_lags / n_fft, kernel).astype(np.float32)
+    matrix = np.where(np.abs(away) < 1e-9, n_lags / n_fft, kernel).astype(np.float32)
+    return np.empty(0, np.int64), matrix
