@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from capture.file.recording import FileRecording
 from capture.types import AdcFrame
 from radarid.bench.workload import Workload
 from radarid.dsp import convert, slowtime
@@ -192,10 +193,19 @@ class ImageColumns:
 
 
 def image_of_stream(
-    stream: SpectrogramStream, frames: Iterable[AdcFrame], time_s: np.ndarray, at_once: int
+    stream: SpectrogramStream,
+    frames: FileRecording | Iterable[AdcFrame],
+    time_s: np.ndarray,
+    at_once: int,
 ) -> np.ndarray:
     """The engine's image of any number of frames, in memory that does not grow with them."""
-    columns, rest = ImageColumns(stream, time_s), iter(frames)
+    columns = ImageColumns(stream, time_s)
+    if isinstance(frames, FileRecording):
+        for start in range(0, len(frames), at_once):
+            columns.add(stream.read(frames, start, start + at_once))
+        columns.add(stream.flush())
+        return columns.image()
+    rest = iter(frames)
     for frame in rest:
         columns.add(stream.push(chain([frame], islice(rest, at_once - 1))))
     columns.add(stream.flush())

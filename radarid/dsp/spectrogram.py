@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from capture.config import RadarConfig
+from capture.file.recording import FileRecording
 from capture.types import AdcFrame, FrameSource
 from radarid.dsp import kernels, slowtime
 from radarid.dsp.clutter import make_filter
@@ -26,6 +28,10 @@ from radarid.errors import ParameterError
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
 _FRAMES_AT_ONCE = 4  # of each thread: enough to share, few enough to stay in its cache
 _SAMPLES_AT_ONCE = 1024  # and of very short frames, about as many chirps
+
+
+# How to get a frame, None for a lost one, and when it begins.
+_Pending = tuple[Callable[[], AdcFrame] | None, float]
 
 
 class SpectrogramStream:
@@ -116,6 +122,30 @@ class SpectrogramStream:
             parts += self._take(batch)
         return Slices.concatenate(parts or [self._windows.none()])
 
+    def read(self, recording: FileRecording, start: int = 0, stop: int | None = None) -> Slices:
+        """Take frames `start` up to `stop` (default: the end), which the threads read themselves.
+
+        The same as ``push(recording.frames(start, stop))``, but a frame is still in its thread's
+        cache when the transforms begin.
+
+        Raises
+        ------
+        ParameterError
+            The recording is of another waveform, or frames are missing before `start`.
+        """
+        numbers = range(*slice(start, stop).indices(len(recording)))
+        if self._last_index is not None and start != self._last_index + 1:
+            raise ParameterError(
+                "the stream does not go on here", got=f"frame {start}",
+                expected=f"frame {self._last_index + 1}", remedy="flush the stream first",
+            )  # fmt: skip
+        period_s, parts = self.radar.frame_period_s, list[Slices]()
+        for first in range(0, len(numbers), self._frames_at_once):
+            own = numbers[first : first + self._frames_at_once]
+            self._last_index = own[-1]
+            parts += self._advance([(partial(recording.frame, k), k * period_s) for k in own])
+        return Slices.concatenate(parts or [self._windows.none()])
+
     def flush(self) -> Slices:
         """Return the slices that were waiting for look-ahead; a new stream may follow."""
         slices = self._end()
@@ -136,7 +166,7 @@ class SpectrogramStream:
         return slices
 
     def _take(self, frames: list[AdcFrame]) -> Iterator[Slices]:
-        run: list[tuple[AdcFrame | None, float]] = []
+        run: list[_Pending] = []
         period_s = self.radar.frame_period_s
         for frame in frames:
             n_lost = self._lost_before(frame)
@@ -145,7 +175,7 @@ class SpectrogramStream:
                 yield self._end()
                 run, n_lost = [], 0
             run += [(None, frame.time_s - back * period_s) for back in range(n_lost, 0, -1)]
-            run.append((frame, frame.time_s))
+            run.append((partial(_given, frame), frame.time_s))
             self._last_index = frame.index
         yield from self._advance(run)
 
@@ -159,8 +189,7 @@ class SpectrogramStream:
         return n_lost
 
     # -- frames -> slow time ----------------------------------------------------------------
-    def _advance(self, run: list[tuple[AdcFrame | None, float]]) -> Iterator[Slices]:
-        """Frames in their order, with None for those that were lost, and when each begins."""
+    def _advance(self, run: list[_Pending]) -> Iterator[Slices]:
         for start in range(0, len(run), self._frames_at_once):
             self._append(run[start : start + self._frames_at_once])
             n_blocks = (self._series.stop - self._n_seen) // self._n_block
@@ -169,7 +198,7 @@ class SpectrogramStream:
             if decided:
                 yield self._windows.slices(decided, decided[-1][0].first + self._n_block)
 
-    def _append(self, run: list[tuple[AdcFrame | None, float]]) -> None:
+    def _append(self, run: list[_Pending]) -> None:
         n = self.grid.n_per_frame
         first = self._series.append(len(run) * n)
 
@@ -188,13 +217,15 @@ class SpectrogramStream:
         return series.profiles[rows], series.valid[rows], series.time_s[rows]
 
     def _profile(
-        self, stage: RangeStage, frame: AdcFrame | None, start_s: float, first: int
+        self, stage: RangeStage, load: Callable[[], AdcFrame] | None, start_s: float, first: int
     ) -> None:
         profiles, valid, time_s = self._rows(first, first + self.grid.n_per_frame)
         time_s[:] = start_s + self.grid.offset_s
-        if frame is None:
+        if load is None:
             profiles[:], valid[:] = 0, False
-        elif self.grid.regime == "burst":
+            return
+        frame = load()
+        if self.grid.regime == "burst":
             chirps, received = stage(frame)
             kernels.mean_of_valid(chirps, received, profiles[0])
             valid[:] = received.any()
@@ -237,6 +268,10 @@ class SpectrogramStream:
         return decided
 
 
+def _given(frame: AdcFrame) -> AdcFrame:
+    return frame
+
+
 def _walkers(decision: tuple[float, float] | Walkers) -> Walkers:
     """The walkers of a step, of which the track by range alone knows one, and no azimuth."""
     if len(decision) == 2 and isinstance(decision[0], float):
@@ -253,5 +288,5 @@ def process(source: FrameSource, params: DspParams, n_threads: int = 1) -> tuple
         The parameters do not fit the radar.
     """
     stream = SpectrogramStream(source.info.config, params, n_threads)
-    slices = stream.push(source)
+    slices = stream.read(source) if isinstance(source, FileRecording) else stream.push(source)
     return Slices.concatenate([slices, stream.flush()]), stream.axes

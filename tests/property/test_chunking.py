@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from naive.tones import Tones, moving, tiny_radar
 
 from capture.config import Chirp, RadarConfig
+from capture.file.recording import open_recording
 from capture.types import AdcFrame
 from radarid.dsp.clips import clip_at, clip_starts_s
 from radarid.dsp.params import DspParams
 from radarid.dsp.slices import Slices
 from radarid.dsp.spectrogram import SpectrogramStream
+from radarid.errors import ParameterError
 
 RADARS: dict[str, tuple[RadarConfig, int]] = {
     "frame": (tiny_radar(n_loops=40, frame_period_s=8e-3), 60),
@@ -45,9 +48,7 @@ def damaged_frames(name: str) -> tuple[AdcFrame, ...]:
             continue
         index = frame.index + (400 if frame.index > n_frames * 0.7 else 0)
         valid = rng.random(radar.n_chirps) > rng.choice([0.0, 0.0, 0.3])
-        kept.append(
-            replace(frame, index=index, time_s=index * radar.frame_period_s, valid=valid)
-        )
+        kept.append(replace(frame, index=index, time_s=index * radar.frame_period_s, valid=valid))
     return tuple(kept)
 
 
@@ -101,3 +102,23 @@ def test_a_stream_can_be_used_again_after_flush() -> None:
     first = Slices.concatenate([engine.push(frames), engine.flush()])
     second = Slices.concatenate([engine.push(frames), engine.flush()])
     assert first.power.tobytes() == second.power.tobytes()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_recording_that_the_threads_read_gives_the_same_bits(
+    n_threads: int, tmp_path: Path
+) -> None:
+    radar, n_frames = RADARS["frame"]
+    source = Tones(radar, n_frames, [(300.0, moving(3.0, 0.9))], noise=30.0)
+    words = np.concatenate([frame.words.ravel() for frame in source])
+    words.astype("<i2").tofile(tmp_path / "walk.bin")
+    recording = open_recording(tmp_path / "walk.bin", radar, "IIQQ")
+    pushed = SpectrogramStream(radar, PARAMS)
+    expected = Slices.concatenate([pushed.push(recording), pushed.flush()])
+    engine = SpectrogramStream(radar, PARAMS, n_threads)
+    parts = [engine.read(recording, 0, 17), engine.read(recording, 17)]
+    with pytest.raises(ParameterError, match="does not go on here"):
+        engine.read(recording, 5)
+    got = Slices.concatenate([*parts, engine.flush()])
+    for field in NAMES:
+        assert getattr(got, field).tobytes() == getattr(expected, field).tobytes(), field
