@@ -32,12 +32,9 @@ _part = njit(inline="always", nogil=True, fastmath=_FASTMATH)
 
 @_kernel
 def window_samples(
-    words: np.ndarray,
-    i_index: np.ndarray,
-    q_index: np.ndarray,
-    taper: np.ndarray,
+    words: np.ndarray, i_index: np.ndarray, q_index: np.ndarray, taper: np.ndarray,
     samples: np.ndarray,
-) -> None:
+) -> None:  # fmt: skip
     """De-interleave int16 words to tapered complex samples; see `range_fft.RangeStage`.
 
     `q_index` is empty for a real ADC.
@@ -221,16 +218,10 @@ def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
 
 @_kernel
 def range_profiles(
-    words: np.ndarray,
-    order: tuple[np.ndarray, ...],
-    down: np.int32,
-    taper: np.ndarray,
-    plan: tuple[np.ndarray, np.ndarray],
-    first_bin: int,
-    units: np.ndarray,
-    work: tuple[np.ndarray, ...],
-    out: np.ndarray,
-) -> None:
+    words: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32, taper: np.ndarray,
+    plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
+    work: tuple[np.ndarray, ...], out: np.ndarray,
+) -> None:  # fmt: skip
     """Words of LANES chirps at a time to their kept range bins; see `range_fft.RangeStage`.
 
     The words of one antenna after the other are brought to where their lanes lie side by side, so
