@@ -29,7 +29,7 @@ from radarid.learn.face_bank import Embedder
 from radarid.learn.identity import FairAverage, IdentityTracker
 from radarid.learn.metrics import closed_set, recall_per_identity
 from radarid.learn.recipes import build_recipe
-from radarid.learn.recipes.base import Step
+from radarid.learn.recipes.base import Batch, Step
 from radarid.learn.run_folder import RunFolder
 from radarid.learn.student_file import TrainedStudent, run, save_student
 from radarid.learn.training_data import Part, TrainingData, batches, load_training_data
@@ -179,12 +179,12 @@ class Trainer:
             if self.data.faces is not None:
                 faces = self.data.faces.draw(part.rows[batch], chance).to(self.device)
             images = augment(part.images[batch], self.config.augment, chance).to(self.device)
-            step = self.recipe(images, labels, faces, identity)
+            step = self.recipe(Batch(images, labels, faces), identity)
             self._check_finite(step, epoch)
             self.optimiser.zero_grad()
             step.total.backward()
             self.optimiser.step()
-            self.tracker.observe(step.logits, labels)
+            self.tracker.observe(step.logits, step.labels)
             for name, value in [("loss", step.total), *((t.name, t.value) for t in step.terms)]:
                 sums[name] = sums.get(name, 0.0) + value.item() * len(batch) / len(part)
         line: dict[str, Any] = {"epoch": epoch, "lr": lr, "loss": sums.pop("loss"), "losses": sums}

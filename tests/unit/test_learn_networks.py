@@ -16,7 +16,7 @@ from radarid.learn.config import AverageParams, ExtraLoss, OptimParams, TrainCon
 from radarid.learn.identity import FairAverage, IdentityTracker
 from radarid.learn.losses.base import IdentityState
 from radarid.learn.recipes import build_recipe
-from radarid.learn.recipes.base import Recipe
+from radarid.learn.recipes.base import Batch, Recipe
 from radarid.learn.students import BACKBONES, InputParams, build_student, to_input
 
 STATE = IdentityState(torch.tensor([0.2, 0.9, 0.5]), adaptive=True)
@@ -103,7 +103,7 @@ def gradients_of(recipe: Recipe, total: torch.Tensor) -> dict[str, torch.Tensor]
 def test_gradients_take_the_routes_of_the_specification() -> None:
     recipe, (images, labels, faces) = recipe_and_batch()
     faces.requires_grad_()
-    step = recipe(images, labels, faces, STATE)
+    step = recipe(Batch(images, labels, faces), STATE)
     by_term = {term.name: gradients_of(recipe, term.value) for term in step.terms}
 
     def sides(name: str) -> set[str]:
@@ -124,7 +124,7 @@ def test_the_student_also_feels_the_way_through_the_composer(
     recipe, (images, labels, faces) = recipe_and_batch()
 
     def student_gradient() -> torch.Tensor:
-        step = recipe(images, labels, faces, STATE)
+        step = recipe(Batch(images, labels, faces), STATE)
         term = next(term for term in step.terms if term.name == "contrast_fused")
         return gradients_of(recipe, term.value)["student.backbone.conv1.weight"]
 
@@ -140,7 +140,7 @@ def test_total_is_the_weighted_sum() -> None:
         "identitykd.gamma=0.7", "identitykd.contrast_weight=2.0", "identitykd.kd_weight=3.0",
         "identitykd.composer_weight=0.5",
     )
-    step = recipe(images, labels, faces, STATE)
+    step = recipe(Batch(images, labels, faces), STATE)
     value = {term.name: float(term.value.detach()) for term in step.terms}
     by_hand = (2 * (0.7 * value["contrast_teacher"] + 0.3 * value["contrast_fused"])
                + 3 * value["identity_kd"] + 0.5 * value["composer"])  # fmt: skip
@@ -149,7 +149,7 @@ def test_total_is_the_weighted_sum() -> None:
 
 def test_distillation_reaches_the_composer_only_when_asked() -> None:
     recipe, (images, labels, faces) = recipe_and_batch("identitykd.kd.detach_teacher=false")
-    step = recipe(images, labels, faces, STATE)
+    step = recipe(Batch(images, labels, faces), STATE)
     term = next(term for term in step.terms if term.name == "identity_kd")
     assert "composer.classifier.weight" in gradients_of(recipe, term.value)
 
@@ -158,7 +158,7 @@ def test_teacher_head_is_trained_by_its_own_loss_alone() -> None:
     recipe, (images, labels, faces) = recipe_and_batch(
         'identitykd.kd.kd_pair="teacherhead_student"'
     )
-    step = recipe(images, labels, faces, STATE)
+    step = recipe(Batch(images, labels, faces), STATE)
     touched = [t.name for t in step.terms if "teacher_head.weight" in gradients_of(recipe, t.value)]
     assert touched == ["teacher_head"]
 
@@ -166,7 +166,7 @@ def test_teacher_head_is_trained_by_its_own_loss_alone() -> None:
 def test_projector_only_where_lengths_differ() -> None:
     small, batch = recipe_and_batch('model.student="mobilenet_v2"')
     assert small.projector.weight.shape == (512, 1280)
-    assert torch.isfinite(small(*batch, STATE).total)
+    assert torch.isfinite(small(Batch(*batch), STATE).total)
     assert not list(recipe_and_batch()[0].projector.parameters())
 
 
@@ -174,9 +174,8 @@ def test_extra_losses_are_added_and_checked() -> None:
     name = "extra_losses.contrastive"
     changes = (f"{name}.weight=0.25", f'{name}.options.contrast="kl"')
     recipe, batch = recipe_and_batch(*changes)
-    assert [term.weight for term in recipe(*batch, STATE).terms if term.name == "contrastive"] == [
-        0.25
-    ]
+    assert [term.weight for term in recipe(Batch(*batch), STATE).terms
+            if term.name == "contrastive"] == [0.25]  # fmt: skip
     with pytest.raises(TrainError, match="'contrastive' needs teacher.embedding"):
         recipe_and_batch('recipe="baseline"', *changes)
     assert ExtraLoss().weight == 1
@@ -185,7 +184,7 @@ def test_extra_losses_are_added_and_checked() -> None:
 def test_identitykd_refuses_to_run_without_faces() -> None:
     recipe, (images, labels, _) = recipe_and_batch()
     with pytest.raises(TrainError, match="needs the embedding of a face"):
-        recipe(images, labels, None, STATE)
+        recipe(Batch(images, labels), STATE)
 
 
 def test_identity_accuracy_by_hand() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -36,12 +36,23 @@ class Outputs:
 
     Parameters
     ----------
-    embedding : float tensor, shape (n_batch, d)
+    embedding : float tensor, shape (n_batch, d); the student's is projected to the teacher's length
     logits : float tensor, shape (n_batch, n_subjects)
+    features : name -> tensor: "layer1" .. "layer4", shape (n_batch, c, h, w), are the outputs of
+        the stages at strides 4, 8, 16 and 32 before their last activation; "pooled", shape
+        (n_batch, d), is the mean of layer4 over its places
+    norm : float tensor, shape (n_batch,), length of the embedding before it was normalised
+        (teacher only)
+    reconstruction : float tensor, shape (n_batch, 1, h, w), in [0, 1]
+    direction : float tensor, shape (n_batch, n_directions), logits of the walking direction
     """
 
     embedding: Tensor | None = None
     logits: Tensor | None = None
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    norm: Tensor | None = None
+    reconstruction: Tensor | None = None
+    direction: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +63,12 @@ class LossInputs:
     ----------
     labels : int64 tensor, shape (n_batch,)
     student : embedding projected to the teacher's dimension, and logits of the student alone
-    teacher : embedding of the paired face, and logits of a linear head on it where one is trained
-    fused : embedding and logits of the composer (teacher plus learned residual)
+    teacher : embedding of the paired face, or what a frozen radar network says of the clean clip,
+        and logits of a linear head on it where there is one
+    fused : embedding and logits of the composer, which fuses teacher and student
+    composer : the same with the student's embedding held fixed: no gradient to the student
+    clean : float tensor, shape (n_batch, 1, h, w), in [0, 1], the clip before it was degraded
+    directions : int64 tensor, shape (n_batch,), 0 away, 1 towards, -1 unknown
     identity : the per-identity state of the epoch
 
     Notes
@@ -65,10 +80,13 @@ class LossInputs:
     student: Outputs = field(default_factory=Outputs)
     teacher: Outputs = field(default_factory=Outputs)
     fused: Outputs = field(default_factory=Outputs)
+    composer: Outputs = field(default_factory=Outputs)
+    clean: Tensor | None = None
+    directions: Tensor | None = None
     identity: IdentityState | None = None
 
     def get(self, name: str) -> Tensor:
-        """Tensor called `name`, such as `student.logits`.
+        """Tensor called `name`, such as `student.logits` or `teacher.features.layer3`.
 
         Raises
         ------
@@ -77,10 +95,29 @@ class LossInputs:
         """
         found: object = self
         for part in name.split("."):
-            found = getattr(found, part)
+            found = found.get(part) if isinstance(found, Mapping) else getattr(found, part, None)
         if not isinstance(found, Tensor):
             raise TrainError(f"this recipe does not provide {name} to its losses")
         return found
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that the own parameters of a loss depend on.
+
+    Parameters
+    ----------
+    n_subjects : people to tell apart
+    n_teacher, n_student : lengths of teacher.embedding and student.embedding, as losses see them;
+        0 where there is none
+    features : shapes of the features without the batch, under "student.layer1", "student.pooled",
+        "teacher.layer1" ...
+    """
+
+    n_subjects: int
+    n_teacher: int
+    n_student: int
+    features: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @config_class
@@ -93,8 +130,8 @@ class Loss(nn.Module):
 
     A subclass declares its `Options` (a `config_class`), sets `requires` to the dotted names of
     the `LossInputs` fields it reads, and is registered with `register_loss`. Its own parameters
-    reach the optimiser and the checkpoint, as those of any submodule of the recipe. Weights and
-    schedules belong to the recipe.
+    reach the optimiser and the checkpoint, as those of any submodule of the recipe; those that
+    depend on sizes are made in `build`. Weights and schedules belong to the recipe.
     """
 
     Options: ClassVar[type] = NoOptions
@@ -102,6 +139,9 @@ class Loss(nn.Module):
     paper: ClassVar[str] = ""
     equations: ClassVar[str] = ""
     requires: frozenset[str] = frozenset()
+
+    def build(self, sizes: Sizes) -> None:
+        """Make the loss's own parameters; called once, before training. Most losses have none."""
 
     @abstractmethod
     def forward(self, inputs: LossInputs) -> Tensor:

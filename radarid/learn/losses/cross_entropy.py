@@ -17,11 +17,11 @@ class CrossEntropyOptions:
 
     Parameters
     ----------
-    of : "student" is Eq. 5; "fused" supervises the composer, which the text asks for and
-        Eq. 15 leaves out
+    of : "student" is Eq. 5; "composer" supervises the composer, which the text asks for and
+        Eq. 15 leaves out; "fused" does too, and moves the student through it
     """
 
-    of: Literal["student", "fused"] = "student"
+    of: Literal["student", "fused", "composer"] = "student"
 
 
 @register_loss("cross_entropy", paper="IdentityKD, doi 10.1145/3696409.3700254", equations="Eq. 5")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from capture.schema import to_mapping
 from radarid.errors import TrainError
 from radarid.learn.composer import Composer, build_projector
-from radarid.learn.config import ExtraLoss, IdentityKdParams
 from radarid.learn.losses import build_loss
-from radarid.learn.losses.base import IdentityState, LossInputs, Outputs
-from radarid.learn.recipes.base import Recipe, Step, Term
-from radarid.learn.students import Student
+from radarid.learn.losses.base import LossInputs, Outputs
+from radarid.learn.recipes.base import Batch, Ingredients, Recipe, Term
 
 
 class IdentityKd(Recipe):
@@ -23,11 +20,7 @@ class IdentityKd(Recipe):
 
     Parameters
     ----------
-    student : the network to train
-    params : weights and options
-    n_subjects : people to tell apart
-    n_teacher : length of the teacher's embeddings
-    extra_losses : see `Recipe`
+    given : see `Recipe`
 
     Notes
     -----
@@ -43,50 +36,50 @@ class IdentityKd(Recipe):
 
     uses_faces = True
     provides = frozenset({
-        "labels", "student.embedding", "student.logits", "teacher.embedding", "fused.embedding",
-        "fused.logits", "identity",
+        "labels", "student.embedding", "student.logits", "teacher.embedding", "teacher.logits",
+        "fused.embedding", "fused.logits", "composer.embedding", "composer.logits", "identity",
     })  # fmt: skip
+    tuned = "identitykd.kd_weight"
 
-    def __init__(
-        self, student: Student, params: IdentityKdParams, n_subjects: int, n_teacher: int,
-        extra_losses: Mapping[str, ExtraLoss],
-    ) -> None:  # fmt: skip
-        super().__init__(student, extra_losses)
-        self.params = params
-        self.projector = build_projector(student.n_embedding, n_teacher)
-        self.composer = Composer(n_teacher, n_subjects)
+    def __init__(self, given: Ingredients) -> None:
+        super().__init__(given)
+        self.params = params = given.config.identitykd
+        self.projector = build_projector(given.student.n_embedding, given.n_teacher)
+        self.sizes = replace(self.sizes, n_student=given.n_teacher)
+        self.composer = Composer(given.n_teacher, given.n_subjects)
         form, kd = to_mapping(params.contrast), to_mapping(params.kd)
         self.contrast_teacher = build_loss("contrastive", {**form, "against": "teacher"})
         self.contrast_fused = build_loss("contrastive", {**form, "against": "fused"})
         self.distil = build_loss("identity_kd", kd)
-        self.supervise = build_loss("cross_entropy", {"of": "fused"})
+        self.supervise = build_loss("cross_entropy", {"of": "composer"})
         wants_head = params.kd.kd_pair == "teacherhead_student"
-        self.teacher_head = nn.Linear(n_teacher, n_subjects) if wants_head else None
+        self.teacher_head = nn.Linear(given.n_teacher, given.n_subjects) if wants_head else None
 
-    def forward(
-        self, images: Tensor, labels: Tensor, faces: Tensor | None, identity: IdentityState
-    ) -> Step:
-        """See `Recipe.forward`."""
-        if faces is None:
+    def networks(self, batch: Batch) -> LossInputs:
+        """See `Recipe.networks`."""
+        if batch.faces is None:
             raise TrainError("IdentityKD needs the embedding of a face for every clip")
-        embedding, logits = self.student(images)
+        embedding, logits = self.student(batch.images)
         projected = self.projector(embedding)
-        head = self.teacher_head(faces) if self.teacher_head is not None else None
-        inputs = LossInputs(
-            labels=labels,
+        head = self.teacher_head(batch.faces) if self.teacher_head is not None else None
+        return LossInputs(
+            labels=batch.labels,
             student=Outputs(projected, logits),
-            teacher=Outputs(faces, head),
-            fused=Outputs(*self.composer(faces, projected)),
-            identity=identity,
+            teacher=Outputs(batch.faces, head),
+            fused=Outputs(*self.composer(batch.faces, projected)),
+            composer=Outputs(*self.composer(batch.faces, projected.detach())),
         )
-        alone = replace(inputs, fused=Outputs(*self.composer(faces, projected.detach())))
+
+    def terms(self, inputs: LossInputs) -> list[Term]:
+        """See `Recipe.terms`."""
         p = self.params
         terms = [
             Term("contrast_teacher", p.contrast_weight * p.gamma, self.contrast_teacher(inputs)),
             Term("contrast_fused", p.contrast_weight * (1 - p.gamma), self.contrast_fused(inputs)),
             Term("identity_kd", p.kd_weight, self.distil(inputs)),
-            Term("composer", p.composer_weight, self.supervise(alone)),
+            Term("composer", p.composer_weight, self.supervise(inputs)),
         ]
-        if head is not None:
-            terms.append(Term("teacher_head", 1.0, functional.cross_entropy(head, labels)))
-        return self.step(terms, inputs, logits)
+        if inputs.teacher.logits is not None:
+            head = functional.cross_entropy(inputs.teacher.logits, inputs.labels)
+            terms.append(Term("teacher_head", 1.0, head))
+        return terms
