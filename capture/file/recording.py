@@ -27,7 +27,7 @@ __all__ = ["FileRecording", "RecordingWriter", "group_split_files", "open_record
 
 log = logging.getLogger(__name__)
 
-_SAMPLE_FRAMES, _SAMPLE_CHIRPS = 16, 256
+_SAMPLE_FRAMES, _SAMPLE_CHIRPS = 16, 128
 _PUT_IN_ORDER = {"IIQQ": "IQIQ", "QQII": "QIQI"}
 
 
@@ -274,10 +274,15 @@ def _sample(
     """Some received chirps from all over the recording, int16 (n, words_per_chirp)."""
     indices = np.unique(np.linspace(0, n_frames - 1, _SAMPLE_FRAMES).astype(int))
     per_frame = min(config.n_chirps, max(1, _SAMPLE_CHIRPS // len(indices)))
+    begun = config
+    if config.subframe is None and config.block_chirps == 1:  # a frame begins with its first chirps
+        begun = dataclasses.replace(config, n_loops=-(-per_frame // len(config.chirps)))
     lost = _Lost(gaps)
     chirps = []
     for index in indices:
-        frame = _read_frame(stream, int(index), lost, config, "")
+        start, n_bytes = int(index) * config.stored_frame_bytes, begun.stored_frame_bytes
+        stored = stream.words(start, n_bytes // 2)
+        frame = adc_frame(stored, lost.within(start, n_bytes), begun, "", int(index))
         chirps.append(frame.words[:per_frame][frame.valid[:per_frame]])
     return np.concatenate(chirps)
 

@@ -148,7 +148,7 @@ class Signs:
     def both(samples: np.ndarray) -> tuple[Signs, Signs]:
         """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum."""
         n_chirps, n_rx, n = samples.shape
-        taper = np.hanning(n + 2)[1:-1]
+        taper = np.hanning(n + 2)[1:-1].astype(np.float32)
         bins = np.arange(n)
         # The mean of z^2 pairs every bin with its mirror image. Bins 0 and n / 2 are their own:
         # an echo there looks improper however it is read.
