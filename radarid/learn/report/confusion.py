@@ -1,4 +1,4 @@
-"""Pictures of an evaluation."""
+"""Who is taken for whom, as a picture."""
 
 from __future__ import annotations
 
