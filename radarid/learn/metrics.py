@@ -1,8 +1,10 @@
-"""Scores of identification: closed set, verification, open set, calibration.
+"""Scores of identification: closed set, verification, open set.
 
 Each takes plain arrays: `labels` int (n,), `predicted` int (n,), `scores` float (n, n_subjects)
-with the similarity of every probe to every enrolled person (higher is more alike), `probability`
-float (n, n_subjects) with rows that sum to 1. scikit-learn where it has the figure.
+with the similarity of every probe to every enrolled person (higher is more alike). scikit-learn
+where it has the figure. Terms are those of ISO/IEC 19795-1: a *genuine* comparison is of one
+person with himself, an *impostor* one of two people. Probabilities: `reliability`; intervals:
+`bootstrap`.
 """
 
 from __future__ import annotations
@@ -10,13 +12,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_curve
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+    roc_curve,
+)
 
 from radarid.errors import ParameterError
 
 
 def closed_set(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Accuracy, macro recall and macro F1, over the identities that occur in `labels`.
+    """Accuracy, macro and micro recall, macro F1, over the identities that occur in `labels`.
+
+    Notes
+    -----
+    Macro: the mean over identities, each as important as any other. Micro: over all samples,
+    which makes recall the accuracy; it is there because papers leave open which one they mean.
 
     Raises
     ------
@@ -29,11 +42,12 @@ def closed_set(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
             got=f"{labels.shape} and {predicted.shape}",
         )
     present = np.unique(labels)
-    average: dict[str, Any] = {"labels": present, "average": "macro", "zero_division": 0}
+    among: dict[str, Any] = {"labels": present, "zero_division": 0}
     return {
         "accuracy": float(accuracy_score(labels, predicted)),
-        "macro_recall": float(recall_score(labels, predicted, **average)),
-        "macro_f1": float(f1_score(labels, predicted, **average)),
+        "macro_recall": float(recall_score(labels, predicted, average="macro", **among)),
+        "macro_f1": float(f1_score(labels, predicted, average="macro", **among)),
+        "micro_recall": float(recall_score(labels, predicted, average="micro", **among)),
     }
 
 
@@ -46,8 +60,18 @@ def recall_per_identity(
     return np.divide(right, total, out=np.full(n_subjects, np.nan), where=total > 0)
 
 
-def cmc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Cumulative match characteristic: `cmc[k - 1]` is the share found among the k best.
+def precision_and_f1(
+    labels: np.ndarray, predicted: np.ndarray, n_subjects: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and F1 of each identity, float64 (n_subjects,); 0 where nothing was right."""
+    precision, _, f1, _ = precision_recall_fscore_support(
+        labels, predicted, labels=np.arange(n_subjects), zero_division=0
+    )
+    return precision, f1
+
+
+def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Place of each probe's own person among all, 1 for the best score.
 
     Parameters
     ----------
@@ -56,7 +80,7 @@ def cmc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float64 array, shape (n_subjects,); a tie counts against the own person
+    int64 array, shape (n_probes,); a tie counts against the own person
 
     Raises
     ------
@@ -69,7 +93,19 @@ def cmc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
             expected=f"0 to {scores.shape[1] - 1}",
         )
     own = scores[np.arange(len(labels)), labels]
-    rank = (scores >= own[:, None]).sum(1)
+    return np.asarray((scores >= own[:, None]).sum(1))
+
+
+def cmc(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Cumulative match characteristic: `cmc[k - 1]` is the share found among the k best.
+
+    Parameters and errors are those of `ranks`; returns float64 (n_subjects,).
+
+    Notes
+    -----
+    Closed-set identification of the FERET evaluation (Phillips et al., PAMI 22(10), 2000).
+    """
+    rank = ranks(scores, labels)
     return np.array([(rank <= k).mean() for k in range(1, scores.shape[1] + 1)])
 
 
@@ -79,7 +115,9 @@ def genuine_and_impostor(scores: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     return scores[own], scores[~own]
 
 
-def _roc(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _roc(
+    genuine: np.ndarray, impostor: np.ndarray, corners_only: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """False and true accept rates, from "accept nobody" to "accept all"."""
     if not len(genuine) or not len(impostor):
         raise ParameterError(
@@ -87,8 +125,35 @@ def _roc(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.ndar
             got=f"{len(genuine)} and {len(impostor)}",
         )
     truth = np.r_[np.ones(len(genuine), int), np.zeros(len(impostor), int)]
-    far, tar, _ = roc_curve(truth, np.r_[genuine, impostor], drop_intermediate=False)
+    far, tar, _ = roc_curve(truth, np.r_[genuine, impostor], drop_intermediate=corners_only)
     return far, tar
+
+
+def det(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Detection error trade-off: false accept and false reject rates at every threshold.
+
+    Parameters
+    ----------
+    genuine, impostor : float arrays, shapes (n_genuine,) and (n_impostor,)
+
+    Returns
+    -------
+    far, frr : float64 arrays, shape (n_corners,)
+        From "accept nobody" (0, 1) to "accept all" (1, 0); points on a straight line between two
+        others are left out.
+
+    Notes
+    -----
+    Martin et al., "The DET curve in assessment of detection task performance", Eurospeech 1997;
+    drawn on normal deviates, as there, two normal distributions make a straight line.
+
+    Raises
+    ------
+    ParameterError
+        No genuine or no impostor score.
+    """
+    far, tar = _roc(genuine, impostor, corners_only=True)
+    return far, 1 - tar
 
 
 def eer(genuine: np.ndarray, impostor: np.ndarray) -> float:
@@ -102,7 +167,10 @@ def eer(genuine: np.ndarray, impostor: np.ndarray) -> float:
 
 
 def tar_at_far(genuine: np.ndarray, impostor: np.ndarray, far: float) -> float:
-    """True accept rate at the loosest threshold that lets in at most `far` of the impostors."""
+    """True accept rate at the loosest threshold that lets in at most `far` of the impostors.
+
+    A `far` finer than 1 / n_impostor lets in none.
+    """
     rates, tar = _roc(genuine, impostor)
     return float(tar[rates <= far].max())
 
@@ -124,6 +192,16 @@ def dir_at_far(
     float
         Share of probes whose own person scores best and above the threshold, which is the highest
         score of the first stranger who must be refused (accepted is what scores strictly higher).
+
+    Notes
+    -----
+    Open-set identification of Phillips, Grother and Micheals, "Evaluation methods in face
+    recognition" (Handbook of Face Recognition, 2nd edition, 2011, section 21.2.1), at rank 1.
+
+    Raises
+    ------
+    ParameterError
+        No probe of a known, or none of an unknown person.
     """
     if not len(labels) or not len(unknown_scores):
         raise ParameterError(
@@ -135,45 +213,3 @@ def dir_at_far(
     threshold = strangers[n_allowed] if n_allowed < len(strangers) else -np.inf
     best = scores.max(1)
     return float(np.mean((scores.argmax(1) == labels) & (best > threshold)))
-
-
-def expected_calibration_error(
-    probability: np.ndarray, labels: np.ndarray, n_bins: int = 15
-) -> float:
-    """Mean gap between confidence and accuracy over `n_bins` equal bins of confidence (l, h]."""
-    confidence, right = probability.max(1), probability.argmax(1) == labels
-    place = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-    total = 0.0
-    for k in np.unique(place):
-        here = place == k
-        total += here.mean() * abs(right[here].mean() - confidence[here].mean())
-    return float(total)
-
-
-def brier(probability: np.ndarray, labels: np.ndarray) -> float:
-    """Mean squared distance between the probabilities and the one-hot truth, in [0, 2]."""
-    truth = np.eye(probability.shape[1])[labels]
-    return float(np.mean(np.sum((probability - truth) ** 2, axis=1)))
-
-
-def bootstrap_interval(
-    right: np.ndarray, captures: np.ndarray, rng: np.random.Generator,
-    n_draws: int = 1000, level: float = 0.95,
-) -> tuple[float, float]:  # fmt: skip
-    """Interval of the mean of `right` when whole captures are drawn with replacement.
-
-    Parameters
-    ----------
-    right : float array, shape (n,), 1 where a clip is right
-    captures : int array, shape (n,); clips of one capture resemble each other and stay together
-    rng : where chance comes from
-    n_draws : resamplings
-    level : share of them inside the interval (percentile method)
-    """
-    _, place = np.unique(captures, return_inverse=True)
-    n_clips = np.bincount(place)
-    n_right = np.bincount(place, weights=right)
-    drawn = rng.integers(len(n_clips), size=(n_draws, len(n_clips)))
-    means = n_right[drawn].sum(1) / n_clips[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

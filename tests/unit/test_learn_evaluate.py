@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toy_store import make_store
 from typer.testing import CliRunner
 
 from radarid import config as configs
 from radarid.cli import app
+from radarid.data.store import GaitStore
 from radarid.errors import RunError
 from radarid.learn.config import TrainConfig
 from radarid.learn.evaluate import evaluate
+from radarid.learn.probes import read_predictions
+from radarid.learn.run_folder import RunFolder
+from radarid.learn.student_file import load_student
 from radarid.learn.trainer import train
 
 QUICK = (
@@ -60,7 +65,50 @@ def test_numbers_agree_with_each_other(finished: Path) -> None:
     assert strangers["strangers"] == {"p3": strangers["strangers_accepted"]}
     assert strangers["known_walks_identified"] <= result["retrieval"]["rank_1"]
     assert result["retrieval"]["n_impostor"] == 3 * 2
+    assert result["retrieval"]["finest_far"] == pytest.approx(1 / 6)
+    assert result["retrieval"]["cmc"][0] == result["retrieval"]["rank_1"]
     assert "not run" in result["control"]
+
+
+def test_people_and_calibration_agree_with_the_predictions(finished: Path) -> None:
+    result = evaluate(finished, control=False)
+    test, known = read_predictions(finished)
+    assert test.subjects == known == ("p0", "p1", "p2")
+    assert (finished / "predictions.npz").stat().st_mode & 0o777 == 0o600
+    with GaitStore.open(RunFolder(finished).store_path()) as store:
+        table = store.table()
+        split = json.loads((finished / "split.json").read_text())
+        assert test.rows.tolist() == split["rows"]["test"]
+        assert [known[k] for k in test.labels] == table.subject[test.rows].tolist()
+        assert test.captures.tolist() == table.recording[test.rows].tolist()
+        embeddings, logits = load_student(finished).embed(store.read_clips(test.rows))
+    assert np.array_equal(test.logits, logits)
+    assert np.array_equal(test.embeddings, embeddings)
+    people, predicted = result["per_subject"], logits.argmax(1)
+    assert list(people) == ["p0", "p1", "p2"]
+    for k, name in enumerate(known):
+        assert (people[name]["n_clips"], people[name]["n_walks"]) == (3, 1)
+        assert people[name]["recall"] == pytest.approx(np.mean(predicted[test.labels == k] == k))
+        assert people[name]["recall"] == result["recall_per_subject"][name]
+    calibration = result["calibration"]
+    assert calibration["n_val_clips"] == 9
+    assert calibration["before"]["ece"] == result["clips"]["calibration_error"]
+    assert calibration["before"]["brier"] == result["clips"]["brier"]
+    for name in ("before", "after"):
+        assert sum(calibration["reliability"][name]["n"]) == 9
+    double = torch.from_numpy(logits).double() / calibration["temperature"]
+    expected = torch.nn.functional.cross_entropy(double, torch.from_numpy(test.labels))
+    assert calibration["after"]["nll"] == pytest.approx(float(expected))
+
+
+def test_damaged_predictions_are_refused(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no predictions here"):
+        read_predictions(tmp_path)
+    whole = (finished / "predictions.npz").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"PK" + whole[:100]):
+        (tmp_path / "predictions.npz").write_bytes(damaged)
+        with pytest.raises(RunError, match="damaged"):
+            read_predictions(tmp_path)
 
 
 def test_people_never_trained_on_are_enrolled(store: Path, tmp_path: Path) -> None:
@@ -73,6 +121,10 @@ def test_people_never_trained_on_are_enrolled(store: Path, tmp_path: Path) -> No
     assert result["n_subjects"] == 2
     assert result["retrieval"]["n_genuine"] == 8
     assert "clips" not in result
+    assert "calibration" not in result
+    test, known = read_predictions(run)
+    assert test.subjects == tuple(result["split"]["parts"]["test"]["subjects"])
+    assert not set(test.subjects) & set(known)
     assert not set(result["split"]["parts"]["test"]["subjects"]) & set(
         result["split"]["parts"]["train"]["subjects"]
     )
@@ -87,6 +139,8 @@ def test_the_control_sees_a_leak(tmp_path: Path) -> None:
     run = trained(store, tmp_path / "leak", "optim.n_epochs=15", 'split.protocol="window"')
     control = evaluate(run, control=True)["control"]
     assert control["walk_accuracy"] > 0.75
+    assert control["scores"]["walks"]["accuracy"] == control["walk_accuracy"]
+    assert set(control["scores"]["retrieval"]["tar_at_far"]) == {"0.001", "0.01", "0.1"}
     assert not control["is_at_chance"]
     assert evaluate(run, control=True)["control"] == control  # trained once, used again
     honest = trained(store, tmp_path / "honest", "optim.n_epochs=9", "split.test_fraction=0.5")

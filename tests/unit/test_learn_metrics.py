@@ -10,6 +10,7 @@ import pytest
 
 from radarid.errors import ParameterError
 from radarid.learn import metrics, openset
+from radarid.learn.bootstrap import bootstrap_interval, mean_interval
 
 
 @pytest.fixture(params=range(6))
@@ -23,6 +24,7 @@ def test_closed_set_equals_its_twin(rng: np.random.Generator) -> None:
     assert found["accuracy"] == pytest.approx(slow.accuracy(labels, predicted))
     assert found["macro_recall"] == pytest.approx(slow.macro_recall(labels, predicted))
     assert found["macro_f1"] == pytest.approx(slow.macro_f1(labels, predicted))
+    assert found["micro_recall"] == pytest.approx(slow.accuracy(labels, predicted))
 
 
 def test_equal_counts_make_macro_recall_the_accuracy(rng: np.random.Generator) -> None:
@@ -91,24 +93,42 @@ def test_a_stranger_who_scores_like_everybody_ruins_dir() -> None:
     assert metrics.dir_at_far(scores, labels, np.array([[0.95, 0.3]]), 0.01) == 0.0
 
 
-def test_calibration_equals_its_twin(rng: np.random.Generator) -> None:
-    raw = rng.exponential(size=(60, 4))
-    probability, labels = raw / raw.sum(1, keepdims=True), rng.integers(0, 4, 60)
-    for n_bins in (1, 10, 15):
-        expected = slow.calibration_error(probability, labels.tolist(), n_bins)
-        found = metrics.expected_calibration_error(probability, labels, n_bins)
-        assert found == pytest.approx(expected)
-    found = metrics.brier(probability, labels)
-    assert found == pytest.approx(slow.brier(probability, labels.tolist()))
+def test_det_passes_through_every_corner(rng: np.random.Generator) -> None:
+    genuine, impostor = rng.integers(2, 9, 12).astype(float), rng.integers(0, 7, 20).astype(float)
+    far, frr = metrics.det(genuine, impostor)
+    every = np.array(slow.rates(genuine.tolist(), impostor.tolist()))
+    assert (far[0], frr[0], far[-1], frr[-1]) == (0, 1, 1, 0)
+    corners = {(round(a, 9), round(b, 9)) for a, b in every}
+    assert {(round(a, 9), round(b, 9)) for a, b in zip(far, frr, strict=True)} <= corners
+    # Nothing is lost by leaving points out: those left out lie on the lines between the others.
+    for a, b in every:
+        low, high = np.searchsorted(far, a, "left"), np.searchsorted(far, a, "right") - 1
+        if low <= high:
+            assert frr[high] - 1e-12 <= b <= frr[low] + 1e-12
+        else:
+            share = (a - far[low - 1]) / (far[low] - far[low - 1])
+            assert b == pytest.approx(frr[low - 1] + share * (frr[low] - frr[low - 1]))
 
 
-def test_calibration_by_hand() -> None:
-    # Two clips at confidence 0.9, one right: |0.5 - 0.9| = 0.4 of everything.
-    probability = np.array([[0.9, 0.1], [0.9, 0.1]])
-    labels = np.array([0, 1])
-    assert metrics.expected_calibration_error(probability, labels) == pytest.approx(0.4)
-    # ((0.1)^2 + (0.1)^2 + (0.9)^2 + (0.9)^2) / 2
-    assert metrics.brier(probability, labels) == pytest.approx(0.82)
+def test_det_by_hand() -> None:
+    # Accept above 5, 4, 2, 1: the genuine 5, the impostor 4, the genuine 2, the impostor 1.
+    far, frr = metrics.det(np.array([2.0, 5.0]), np.array([1.0, 4.0]))
+    assert list(zip(far.tolist(), frr.tolist(), strict=True)) == [
+        (0, 1), (0, 0.5), (0.5, 0.5), (0.5, 0), (1, 0)
+    ]  # fmt: skip
+
+
+def test_ranks_by_hand() -> None:
+    scores = np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1], [0.3, 0.3, 0.1]])
+    assert metrics.ranks(scores, np.array([0, 2, 1])).tolist() == [1, 3, 2]
+
+
+def test_precision_and_f1_by_hand() -> None:
+    # Identity 0: called 3 times, right twice, of 2; 1: called once, right, of 2; 2: never there.
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
+    precision, f1 = metrics.precision_and_f1(labels, predicted, 3)
+    assert precision.tolist() == pytest.approx([2 / 3, 1, 0])
+    assert f1.tolist() == pytest.approx([4 / 5, 2 / 3, 0])
 
 
 def test_bootstrap_keeps_captures_together(rng: np.random.Generator) -> None:
@@ -116,9 +136,36 @@ def test_bootstrap_keeps_captures_together(rng: np.random.Generator) -> None:
     # draws, sd sqrt(0.25 / 20) = 0.11, not of 1000, sd 0.016.
     captures = np.repeat(np.arange(20), 50)
     right = (captures % 2 == 0).astype(float)
-    low, high = metrics.bootstrap_interval(right, captures, rng)
+    low, high = mean_interval(right, captures, rng)
     assert low == pytest.approx(0.5 - 1.96 * 0.112, abs=0.08)
     assert high == pytest.approx(0.5 + 1.96 * 0.112, abs=0.08)
+
+
+def test_bootstrap_of_two_captures_by_hand() -> None:
+    # Of captures of 3 and 1 clips: two of the first (mean 1), one of each (3/4), or two of the
+    # second (0), each of the outer ones in a quarter of the draws.
+    captures, right = np.array([7, 2, 7, 7]), np.array([1.0, 0, 1, 1])
+    seen: list[float] = []
+
+    def note(rows: np.ndarray) -> float:
+        seen.append(float(right[rows].mean()))
+        return seen[-1]
+
+    interval = bootstrap_interval(note, captures, np.random.default_rng(0), n_draws=2000)
+    assert set(seen) == {0.0, 0.75, 1.0}
+    assert interval == (0.0, 1.0)
+    # binomial, 2000 draws of chance 1/4: standard deviation 0.0097
+    assert np.mean(np.array(seen) == 0) == pytest.approx(0.25, abs=0.04)
+    assert np.mean(np.array(seen) == 1) == pytest.approx(0.25, abs=0.04)
+
+
+def test_the_interval_of_one_capture_is_a_point_and_repeats() -> None:
+    values = np.array([1.0, 0, 0, 1])
+    assert mean_interval(values, np.zeros(4, int)) == (0.5, 0.5)
+    captures = np.array([0, 0, 1, 2])
+    assert mean_interval(values, captures) == mean_interval(values, captures)
+    with pytest.raises(ParameterError, match="no capture"):
+        mean_interval(np.array([]), np.array([], int))
 
 
 def test_no_samples_are_refused() -> None:

@@ -1,0 +1,62 @@
+"""Intervals of a score by drawing whole captures, since clips of one capture are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from radarid import seeding
+from radarid.errors import ParameterError
+
+N_DRAWS = 1000
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], float],
+    captures: np.ndarray,
+    rng: np.random.Generator | None = None,
+    n_draws: int = N_DRAWS,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Interval of a statistic when whole captures are drawn with replacement.
+
+    Parameters
+    ----------
+    statistic : of the rows drawn, int64 array (n_drawn,); a row may come several times
+    captures : int array, shape (n,), of each row; rows of one capture stay together
+    rng : where chance comes from; None for the same chance every time
+    n_draws : resamplings
+    level : share of them inside the interval
+
+    Returns
+    -------
+    low, high : float
+
+    Notes
+    -----
+    Percentile method of the cluster bootstrap: Efron and Tibshirani, "An introduction to the
+    bootstrap", 1993, section 13.3, with captures as the units that are independent.
+
+    Raises
+    ------
+    ParameterError
+        No row.
+    """
+    if not len(captures):
+        raise ParameterError("nothing to draw from", where="bootstrap", got="no capture")
+    rng = rng or seeding.rng(0, "bootstrap")
+    _, place = np.unique(captures, return_inverse=True)
+    counts = np.bincount(place)
+    rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+    draws = rng.integers(len(counts), size=(n_draws, len(counts)))
+    values = [statistic(np.concatenate([rows_of[k] for k in drawn])) for drawn in draws]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def mean_interval(
+    values: np.ndarray, captures: np.ndarray, rng: np.random.Generator | None = None
+) -> tuple[float, float]:
+    """95 % interval of the mean of `values`, float (n,), see `bootstrap_interval`."""
+    return bootstrap_interval(lambda rows: float(values[rows].mean()), captures, rng)
