@@ -31,3 +31,11 @@ class IngestError(RadaridError):
 
 class SplitError(RadaridError):
     """Clips that cannot be divided into training, validation and test as asked."""
+
+
+class GalleryError(RadaridError):
+    """A gallery or template key that is missing, damaged, or does not fit the student."""
+
+
+class AuditError(RadaridError):
+    """A file that cannot be searched for face data."""

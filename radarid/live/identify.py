@@ -1,20 +1,43 @@
-"""Who walked in front of the radar: the student's decision on each clip and each walk."""
+"""Who walked in front of the radar: the student's decision on each clip and each walk.
+
+Two ways lead from clips to a name: the classifier knows the people of the training, and a gallery
+knows whoever was enrolled (`Matcher`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from capture.config import waveform_differences
-from capture.types import FrameSource
+from capture.types import AdcFrame, FrameSource
 from radarid.dsp.clips import Clip
 from radarid.dsp.compat import clips_of
 from radarid.errors import RunError
 from radarid.learn.openset import Identification
 from radarid.learn.student_file import TrainedStudent
+from radarid.live.matcher import Matcher
+from radarid.live.template_key import TemplateKey
 
 NOT_ENOUGH_SIGNAL = "not enough signal"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What of a recording can be embedded.
+
+    Attributes
+    ----------
+    clips : that are good enough
+    n_rejected : clips that are not
+    reason : why there is none, "" where there is
+    """
+
+    clips: tuple[Clip, ...]
+    n_rejected: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -45,12 +68,14 @@ class WalkResult:
     clips : decisions on the clips that were good enough
     n_rejected : clips that were not
     identification : who, from all clips together; None where there was not enough signal
+    reason : why there was not
     """
 
     recording: str
     clips: tuple[ClipResult, ...]
     n_rejected: int
     identification: Identification | None
+    reason: str = ""
 
     @property
     def answer(self) -> str:
@@ -78,18 +103,54 @@ def check_waveform(source: FrameSource, student: TrainedStudent) -> None:
         )
 
 
-def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResult:
+def read_walk(source: FrameSource, student: TrainedStudent) -> Walk:
+    """Process a recording into the clips that the student can see."""
+    counted = _Counted(source)
+    clips, n_rejected = clips_of(counted, source.info.config, student.dsp)
+    return Walk(tuple(clips), n_rejected, "" if clips else counted.reason(student, n_rejected))
+
+
+class _Counted:
+    """Frames on their way, with a count of what was received of them."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source, self._n_whole, self._end = source, 0.0, 0
+
+    def __iter__(self) -> Iterator[AdcFrame]:
+        for frame in self._source:
+            self._end = frame.index + 1
+            self._n_whole += float(frame.valid.mean())
+            yield frame
+
+    def reason(self, student: TrainedStudent, n_rejected: int) -> str:
+        """Why nothing could be made of them."""
+        seconds = self._end * self._source.info.config.frame_period_s
+        received = self._n_whole / self._end if self._end else 0.0
+        if not n_rejected and seconds < student.dsp.clip_s:
+            return f"too short: {seconds:.1f} s, a clip takes {student.dsp.clip_s:g} s"
+        if received < student.dsp.min_valid:
+            return f"too much was lost: {received:.0%} of the chirps came"
+        return "nobody walks in it, or too far away"
+
+
+def identify_recording(
+    source: FrameSource, student: TrainedStudent, matcher: Matcher | None = None,
+    key: TemplateKey | None = None,
+) -> WalkResult:  # fmt: skip
     """Identify the walker of a recording by gait alone.
 
     Parameters
     ----------
     source : frames of one walk
     student : as `radarid.learn.student_file.load_student` gives it
+    matcher : of a gallery of this student; None lets its classifier decide
+    key : of the gallery, if it is protected by one
 
     Returns
     -------
     WalkResult
-        One decision a clip, and one for the walk from the mean of the clips' logits.
+        One decision a clip, and one for the walk: from the mean of the clips' logits, or from
+        their evidence for each of the enrolled.
 
     Raises
     ------
@@ -97,14 +158,17 @@ def identify_recording(source: FrameSource, student: TrainedStudent) -> WalkResu
         The recording has another waveform than the student was trained on.
     """
     check_waveform(source, student)
-    clips, n_rejected = clips_of(source, source.info.config, student.dsp)
-    if not clips:
-        return WalkResult(source.info.name, (), n_rejected, None)
-    _, logits = student.embed(np.stack([clip.layers for clip in clips]))
-    results = tuple(_decide(*pair, student) for pair in zip(clips, logits, strict=True))
-    return WalkResult(source.info.name, results, n_rejected, student.identify(logits))
-
-
-def _decide(clip: Clip, logits: np.ndarray, student: TrainedStudent) -> ClipResult:
-    identification = student.identify(logits[None])
-    return ClipResult(clip.start_s, clip.quality, clip.direction, identification)
+    walk = read_walk(source, student)
+    if not walk.clips:
+        return WalkResult(source.info.name, (), walk.n_rejected, None, walk.reason)
+    embeddings, logits = student.embed(np.stack([clip.layers for clip in walk.clips]))
+    if matcher is None:
+        values, decide = logits, student.identify
+    else:
+        values = key.protect(embeddings) if key else embeddings
+        decide = matcher.identify
+    results = tuple(
+        ClipResult(clip.start_s, clip.quality, clip.direction, decide(row[None]))
+        for clip, row in zip(walk.clips, values, strict=True)
+    )
+    return WalkResult(source.info.name, results, walk.n_rejected, decide(values))

@@ -15,7 +15,7 @@ SHARED = {"radarid", "radarid.config", "radarid.errors", "radarid.seeding", "rad
           "radarid.progress"}
 DOORS = {
     "numba": ("radarid/dsp/kernels", "capture/simulate/synthesis.py"),
-    "h5py": ("radarid/data/store",),
+    "h5py": ("radarid/data/store", "radarid/live/gallery_file.py"),
     "cv2": ("capture/camera/reader.py", "capture/camera/live.py", "radarid/learn/facenet_graph.py"),
     "facenet_pytorch": ("capture/camera/faces.py", "radarid/learn/teacher.py"),
     "mmwave": ("capture/vendor.py", "radarid/bench/contenders.py"),

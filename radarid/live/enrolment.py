@@ -1,0 +1,145 @@
+"""Recordings and stores -> templates and background, as the student sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from capture.types import FrameSource
+from radarid.data.store import GaitStore
+from radarid.errors import GalleryError
+from radarid.learn.openset import unit
+from radarid.learn.run_folder import RunFolder
+from radarid.learn.student_file import TrainedStudent
+from radarid.learn.training_data import split_and_label
+from radarid.live.gallery import (
+    Background,
+    Gallery,
+    MatchParams,
+    Templates,
+    model_fingerprint,
+    no_templates,
+    to_templates,
+)
+from radarid.live.identify import check_waveform, read_walk
+from radarid.live.template_key import TemplateKey
+from radarid.progress import log
+from radarid.provenance import sha256_of
+
+_READ_AT_ONCE = 256
+_HASH_DIGITS = 16
+_FEWEST_PEOPLE = 4
+
+
+def new_gallery(
+    student: TrainedStudent, run: Path, params: MatchParams,
+    store_path: Path | None = None, key: TemplateKey | None = None,
+) -> Gallery:
+    """Make a gallery of nobody, with people to judge strangers by.
+
+    Parameters
+    ----------
+    student : whose embeddings will be in it
+    run : folder of its training
+    params : how people will be compared
+    store_path : everybody in this gait store is in the background; None takes from the run's
+        store the people that its split keeps out as outsiders, or else the validation walks of
+        the people that the student was trained on
+    key : protects the embeddings
+
+    Raises
+    ------
+    GalleryError
+        Too few people.
+    StoreError
+        No store, or one of other clips.
+    """
+    source: Literal["never seen", "trained on"] = "never seen"
+    folder = RunFolder(run)
+    with GaitStore.open(store_path or folder.store_path()) as store:
+        store.require(student.radar, student.dsp)
+        if store_path is not None:
+            rows = np.arange(store.n_clips)
+        else:
+            split = split_and_label(store, folder.read_config())[1]
+            rows = split.outsiders
+            if len(set(store.table().subject[rows])) < _FEWEST_PEOPLE:
+                source, rows = "trained on", np.union1d(rows, split.val)
+                log.warning(
+                    "strangers are judged by people that the student was trained on, so more of "
+                    "them will be accepted than stated; better: --background STORE of others"
+                )
+        background = _background(store, rows, student)
+    if key is not None:
+        background = Background(
+            key.protect(background.embedding), background.subject, background.walk
+        )
+    return Gallery(
+        model_fingerprint(student), student.radar, student.dsp,
+        no_templates(background.embedding.shape[1]), background, source, params,
+        key.id if key else "",
+    )  # fmt: skip
+
+
+def _background(store: GaitStore, rows: np.ndarray, student: TrainedStudent) -> Background:
+    if not len(rows):
+        raise GalleryError(
+            "nobody is left to judge strangers by", where=store.path, remedy="--background STORE"
+        )
+    read = store.read_layers if student.input.channels == "stack" else store.read_clips
+    pieces = [
+        student.embed(read(rows[start : start + _READ_AT_ONCE]))[0]
+        for start in range(0, len(rows), _READ_AT_ONCE)
+    ]
+    table = store.table()
+    walk = np.unique(table.recording[rows], return_inverse=True)[1].astype(np.int64)
+    return Background(
+        unit(np.concatenate(pieces)).astype(np.float32), table.subject[rows], walk
+    )
+
+
+def enroll_recording(
+    source: FrameSource, student: TrainedStudent, subject: str, session: str,
+    key: TemplateKey | None = None,
+) -> Templates:  # fmt: skip
+    """Make a person's templates of one walk.
+
+    Parameters
+    ----------
+    source : frames of the walk, from a file
+    student : that embeds
+    subject, session : whose walk, and on which day
+    key : of the gallery they are for
+
+    Raises
+    ------
+    RunError
+        The recording has another waveform than the student was trained on.
+    GalleryError
+        There is not enough signal in it.
+    """
+    check_waveform(source, student)
+    walk = read_walk(source, student)
+    if not walk.clips:
+        raise GalleryError(
+            "not enough signal to enroll anybody", where=source.info.name, got=walk.reason,
+            remedy="take a recording in which the person walks for some seconds",
+        )
+    embeddings = student.embed(np.stack([clip.layers for clip in walk.clips]))[0]
+    if key is not None:
+        embeddings = key.protect(embeddings)
+    digest = sha256_of(source.info.paths)[:_HASH_DIGITS]
+    return to_templates(
+        embeddings, [clip.direction for clip in walk.clips], subject, session, digest
+    )
+
+
+def combine(walks: Sequence[Templates]) -> Templates:
+    """All templates of some walks, at least one."""
+    first, *rest = walks
+    for each in rest:
+        first = first + each
+    return first
