@@ -23,7 +23,7 @@ from radarid.learn.checkpoint import (
     restore_optimiser,
     save_state,
 )
-from radarid.learn.clip_augment import augment
+from radarid.learn.clip_augment import N_CHANCES, augment
 from radarid.learn.config import TrainConfig, pick_device, use_all_cores
 from radarid.learn.face_bank import Embedder
 from radarid.learn.identity import FairAverage, IdentityTracker
@@ -178,7 +178,8 @@ class Trainer:
             faces = None
             if self.data.faces is not None:
                 faces = self.data.faces.draw(part.rows[batch], chance).to(self.device)
-            images = augment(part.images[batch], self.config.augment, chance).to(self.device)
+            chances = chance.random((len(batch), N_CHANCES))
+            images = augment(part.images[batch], self.config.augment, chances).to(self.device)
             step = self.recipe(Batch(images, labels, faces), identity)
             self._check_finite(step, epoch)
             self.optimiser.zero_grad()

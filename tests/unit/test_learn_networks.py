@@ -10,7 +10,7 @@ from capture.errors import ConfigError
 from capture.schema import from_mapping
 from radarid import config
 from radarid.errors import TrainError
-from radarid.learn.clip_augment import ClipAugment, augment
+from radarid.learn.clip_augment import N_CHANCES, ClipAugment, augment
 from radarid.learn.composer import Composer
 from radarid.learn.config import AverageParams, ExtraLoss, OptimParams, TrainConfig, pick_device
 from radarid.learn.identity import FairAverage, IdentityTracker
@@ -235,11 +235,12 @@ def test_learning_rate_falls_at_the_milestones() -> None:
 def test_variations_of_clips_by_hand() -> None:
     image = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4) + 1
     rng = np.random.default_rng(0)
-    assert torch.equal(augment(image, ClipAugment(), rng), image)
-    assert torch.equal(augment(image, ClipAugment(mirror=1.0), rng), image.flip(1))
+    assert torch.equal(augment(image, ClipAugment(), rng.random((1, N_CHANCES))), image)
+    chances = rng.random((60, N_CHANCES))
+    assert torch.equal(augment(image, ClipAugment(mirror=1.0), chances[:1]), image.flip(1))
     shifted = {
-        tuple(augment(image, ClipAugment(time_shift=0.5), rng).flatten().tolist())
-        for _ in range(60)
+        tuple(one.flatten().tolist())
+        for one in augment(image.expand(60, -1, -1), ClipAugment(time_shift=0.5), chances)
     }
     rolled = {tuple(image.roll(k, 2).flatten().tolist()) for k in (-2, -1, 0, 1, 2)}
     assert shifted == rolled
@@ -247,13 +248,13 @@ def test_variations_of_clips_by_hand() -> None:
 
 def test_masks_blank_one_stripe_of_bounded_width() -> None:
     images = torch.full((200, 20, 40), 9, dtype=torch.uint8)
-    rng = np.random.default_rng(1)
-    masked = augment(images, ClipAugment(time_mask=0.25), rng)
+    chances = np.random.default_rng(1).random((200, N_CHANCES))
+    masked = augment(images, ClipAugment(time_mask=0.25), chances)
     widths = (masked == 0).all(dim=1).sum(1)
     assert set(widths.tolist()) == set(range(11))
     for columns in (masked[:, 0] == 0).int():
         assert int((columns[1:] - columns[:-1]).abs().sum()) <= 2
-    masked = augment(images, ClipAugment(velocity_mask=0.5), rng)
+    masked = augment(images, ClipAugment(velocity_mask=0.5), chances)
     assert int((masked == 0).all(dim=2).sum(1).max()) == 10
 
 
