@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,19 +45,33 @@ class Backbone:
     constructor : name in `torchvision.models`
     last : dotted name of the layer that becomes the identity
     n_embedding : length of what then comes out
+    taps : dotted names of the modules whose inputs are the outputs of the stages at strides 4, 8,
+        16 and 32 before their last activation (a stage without one ends linearly)
     """
 
     constructor: str
     last: str
     n_embedding: int
+    taps: tuple[str, str, str, str]
 
+
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
+FEATURES = (*LAYERS, "pooled")
 
 BACKBONES = {
-    "resnet18": Backbone("resnet18", "fc", 512),
-    "mobilenet_v2": Backbone("mobilenet_v2", "classifier", 1280),
-    "efficientnet_b0": Backbone("efficientnet_b0", "classifier", 1280),
-    "vgg16": Backbone("vgg16", "classifier.6", 4096),
-}
+    "resnet18": Backbone("resnet18", "fc", 512, (
+        "layer1.1.relu", "layer2.1.relu", "layer3.1.relu", "layer4.1.relu",
+    )),
+    "mobilenet_v2": Backbone("mobilenet_v2", "classifier", 1280, (
+        "features.4", "features.7", "features.14", "features.18.2",
+    )),
+    "efficientnet_b0": Backbone("efficientnet_b0", "classifier", 1280, (
+        "features.3", "features.4", "features.6", "features.8.2",
+    )),
+    "vgg16": Backbone("vgg16", "classifier.6", 4096, (
+        "features.9", "features.16", "features.23", "features.30",
+    )),
+}  # fmt: skip
 
 
 class Student(nn.Module):
@@ -67,17 +83,19 @@ class Student(nn.Module):
     Parameters
     ----------
     backbone : module, planes -> (n, n_embedding)
-    n_embedding, n_subjects : lengths of embedding and logits
+    entry : what the backbone is
+    n_subjects : length of the logits
     channels : see `InputParams`
     """
 
     def __init__(
-        self, backbone: nn.Module, n_embedding: int, n_subjects: int, channels: str
+        self, backbone: nn.Module, entry: Backbone, n_subjects: int, channels: str
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.classifier = nn.Linear(n_embedding, n_subjects)
-        self.n_embedding, self.n_planes = n_embedding, 1 if channels == "single" else 3
+        self.classifier = nn.Linear(entry.n_embedding, n_subjects)
+        self.n_embedding, self.n_planes = entry.n_embedding, 1 if channels == "single" else 3
+        self.taps = dict(zip(LAYERS, entry.taps, strict=True))
         self.colours: Tensor | None
         self.register_buffer("colours", _colours() if channels == "colormap" else None)
 
@@ -101,6 +119,68 @@ class Student(nn.Module):
         # Several times faster than planes-first on CPUs, and what tensor cores want.
         embedding = self.backbone(planes.contiguous(memory_format=torch.channels_last))
         return embedding, self.classifier(embedding)
+
+    def observe(
+        self, images: Tensor, names: Collection[str]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Embed and classify clips, and keep what some stages said on the way.
+
+        Parameters
+        ----------
+        images : as in `forward`
+        names : of `FEATURES`
+
+        Returns
+        -------
+        embedding, logits : as in `forward`
+        features : name -> float tensor: the stages' maps before their last activation, of shape
+            (n, c, size / stride, size / stride) for strides 4, 8, 16 and 32; "pooled", shape
+            (n, c), is the mean of the last over its places
+
+        Raises
+        ------
+        TrainError
+            No feature of this name.
+        """
+        unknown = set(names) - set(FEATURES)
+        if unknown:
+            raise TrainError(
+                "the student has no such feature", got=", ".join(sorted(unknown)),
+                expected=f"of {', '.join(FEATURES)}",
+            )
+        seen: dict[str, Tensor] = {}
+        wanted = {"layer4" if name == "pooled" else name for name in names}
+        hooks = [
+            self.backbone.get_submodule(self.taps[name]).register_forward_pre_hook(
+                functools.partial(_keep, seen, name)
+            )
+            for name in wanted
+        ]
+        try:
+            embedding, logits = self(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if "pooled" in names:
+            seen["pooled"] = seen["layer4"].mean(dim=(2, 3))
+        return embedding, logits, {name: seen[name] for name in names}
+
+    def feature_shapes(self, size: int, names: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Shapes of features, without the batch, of clips of `size` pixels a side."""
+        if not names:
+            return {}
+        image = torch.zeros(1, size, size, dtype=torch.uint8, device=self.classifier.weight.device)
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            features = self.observe(image, names)[2]
+        self.train(was_training)
+        return {name: tuple(value.shape[1:]) for name, value in features.items()}
+
+
+def _keep(seen: dict[str, Tensor], name: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
+    """Remember a module's input; of several calls (ResNet's activations are shared) the last."""
+    seen[name] = inputs[0]
 
 
 def _colours() -> Tensor:
@@ -131,10 +211,26 @@ def build_student(name: str, channels: str, n_subjects: int) -> Student:
     models = import_torchvision().models
     backbone: nn.Module = getattr(models, entry.constructor)(weights=None)
     backbone.set_submodule(entry.last, nn.Identity())
-    student = Student(backbone, entry.n_embedding, n_subjects, channels)
+    if name == "vgg16":
+        _pool_before_activation(backbone)
+    for tap in entry.taps:
+        module = backbone.get_submodule(tap)
+        if hasattr(module, "inplace"):
+            module.inplace = False  # or it would overwrite the feature
+    student = Student(backbone, entry, n_subjects, channels)
     if student.n_planes != 3:
         _replace_stem(backbone, student.n_planes)
     return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _pool_before_activation(backbone: nn.Module) -> None:
+    """Exchange VGG's activations with the maxima after them, which gives the same outputs."""
+    layers = backbone.get_submodule("features")
+    for k, module in enumerate(layers.children()):
+        if isinstance(module, nn.MaxPool2d):
+            activation = layers.get_submodule(str(k - 1))
+            layers.set_submodule(str(k - 1), module)
+            layers.set_submodule(str(k), activation)
 
 
 def _replace_stem(backbone: nn.Module, n_planes: int) -> None:
