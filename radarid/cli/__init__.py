@@ -22,6 +22,7 @@ from radarid.cli import (
     radar,
     record,
     simulate,
+    splits,
     train,
 )
 
@@ -36,6 +37,7 @@ for _command in (
     simulate,
     inspect,
     ingest,
+    splits,
     train,
     evaluate,
     identify,

@@ -10,13 +10,13 @@ from typing import Any
 
 from capture.config import RadarConfig
 from capture.schema import from_mapping, to_mapping
-from radarid.data.splits import PARTS, Split
+from radarid.data.split_file import split_facts
+from radarid.data.splits import Split
 from radarid.data.store import GaitStore
 from radarid.dsp.params import DspParams
 from radarid.errors import RunError, TrainError
 from radarid.learn.checkpoint import read_json, write_json
 from radarid.learn.config import TrainConfig
-from radarid.learn.training_data import data_fingerprint
 from radarid.provenance import history_entry, versions
 
 
@@ -94,15 +94,7 @@ class RunFolder:
         RunError
             The run was begun with another split, so the store has changed since.
         """
-        table, names = store.table(), [entry.name for entry in store.recordings()]
-        facts = split.report() | {
-            "data": data_fingerprint(table, split),
-            "rows": {part: getattr(split, part).tolist() for part in PARTS},
-            "recordings": {
-                part: sorted({names[row] for row in table.recording[getattr(split, part)]})
-                for part in PARTS
-            },
-        }
+        facts = split_facts(store, split)
         path = self.path / "split.json"
         if not path.is_file():
             write_json(path, facts)

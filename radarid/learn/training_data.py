@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from radarid import seeding
 from radarid.data.pairs import FacePairs
-from radarid.data.splits import PARTS, Split, make_split
+from radarid.data.splits import Split, make_split
 from radarid.data.store import GaitStore
 from radarid.data.tables import ClipTable, FaceTable, Group
 from radarid.errors import TrainError
@@ -264,16 +263,6 @@ def shuffle_labels(table: ClipTable, split: Split, seed: int) -> ClipTable:
     for row, walk in enumerate(names):
         subject[row] = owner.get(walk, walk[0])
     return dataclasses.replace(table, subject=subject)
-
-
-def data_fingerprint(table: ClipTable, split: Split) -> str:
-    """First 16 hex digits of a hash of the clip table and of who serves what."""
-    digest = hashlib.sha256()
-    for column in (table.subject, table.session, table.take, table.recording, table.start_s):
-        digest.update(repr(column.tolist()).encode())
-    for part in PARTS:
-        digest.update(repr(getattr(split, part).tolist()).encode())
-    return digest.hexdigest()[:16]
 
 
 def batches(n: int, size: int, rng: np.random.Generator) -> list[np.ndarray]:
