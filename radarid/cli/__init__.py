@@ -11,6 +11,7 @@ import typer
 from radarid import __version__
 from radarid.cli import (
     bench,
+    compare,
     demo,
     doctor,
     emulate,
@@ -40,6 +41,7 @@ for _command in (
     splits,
     train,
     evaluate,
+    compare,
     identify,
     plot,
     demo,
