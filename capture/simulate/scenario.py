@@ -26,14 +26,15 @@ from capture.simulate.parametric import WalkerTraits, draw_traits, walk
 from capture.simulate.scene import Scene
 from capture.simulate.source import SimulatedRecording
 
+Direction = Literal["away", "towards"]
 NEAR_M, FAR_M = 1.2, 8.0
 WALK_S = 5.0
 SHORTEST_CAPTURED_S = 3.0
 """Captured walks of less are continued by repeating a stride: a clip needs two seconds."""
 
-_LATERAL_M = 0.4
 _CROSSING_RAD = float(np.deg2rad(8.0))
 _MADE_BY = "radarid simulate"
+_OPPOSITE: dict[Direction, Direction] = {"away": "towards", "towards": "away"}
 
 
 @config_class
@@ -46,10 +47,15 @@ class ScenarioParams:
     n_subjects : people; of motion capture, those with the most walks, as far as there are so many
     n_walks : walks of each person, spread evenly over the sessions
     n_sessions : days; each has its own room, and a person differs a little from day to day
+    n_views : recordings of each walk, as if it were walked again: every other one in the opposite
+        direction, each on its own line and with its own noise. They share the take, so that no
+        split parts them
     seconds : how long a walk lasts; None means 5 s, or what was captured but at least 3 s. A
         captured walk is cut, or continued by repeating a stride. A walk ends where the room ends
         (1.2 to 8 m)
+    lateral_m : each walked line passes up to so far beside the radar
     snr_db : see `Scene.snr_db`
+    snr_spread_db : each recording's noise differs from `snr_db` by up to so much
     seed : of everything
     mocap : folder of captured walks (see `capture.simulate.mocap`); None for invented people
     """
@@ -58,8 +64,11 @@ class ScenarioParams:
     n_subjects: int = Field(8, ge=1)
     n_walks: int = Field(6, ge=1)
     n_sessions: int = Field(2, ge=1)
+    n_views: int = Field(1, ge=1)
     seconds: float | None = Field(None, gt=0)
+    lateral_m: float = Field(0.4, ge=0)
     snr_db: float = Scene.snr_db
+    snr_spread_db: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
     mocap: str | None = None
 
@@ -74,18 +83,24 @@ class PlannedWalk:
     direction : 'away' or 'towards'
     params : of the scenario that it belongs to
     captured : the motion capture it comes from; None for an invented person
+    view : which recording of this walk
     """
 
     subject: str
     session: str
     take: str
-    direction: Literal["away", "towards"]
+    direction: Direction
     params: ScenarioParams
     captured: MocapWalk | None = None
+    view: int = 0
 
     @property
     def stem(self) -> str:
         """Stem of the recording's files."""
+        return f"{self._walk}_v{self.view + 1}" if self.view else self._walk
+
+    @property
+    def _walk(self) -> str:
         return f"{self.subject}_{self.session}_{self.take}"
 
     @property
@@ -103,16 +118,17 @@ class PlannedWalk:
         """
         motion, traits = self._motion()
         rng = self._rng("line", self.stem)
+        params, spread_db = self.params, self.params.snr_spread_db
         scene = Scene(
             direction=self.direction,
             near_m=NEAR_M,
-            lateral_m=float(rng.uniform(-_LATERAL_M, _LATERAL_M)),
+            lateral_m=float(rng.uniform(-params.lateral_m, params.lateral_m)),
             crossing_angle_rad=float(rng.uniform(-_CROSSING_RAD, _CROSSING_RAD)),
             clutter_seed=self._seed("room", self.session),
-            snr_db=self.params.snr_db,
+            snr_db=params.snr_db + float(rng.uniform(-spread_db, spread_db)),
         )
         return SimulatedRecording(
-            self.params.radar,
+            params.radar,
             _within(motion, FAR_M - NEAR_M),
             scene,
             seed=self._seed("noise", self.stem),
@@ -134,7 +150,7 @@ class PlannedWalk:
         person = draw_traits(self._rng("traits", self.subject))
         today = _of_the_day(person, self._rng("day", self.subject, self.session))
         seconds = seconds if seconds is not None else WALK_S
-        motion = walk(today, seconds, self._rng("walk", self.stem)).between(0.0, seconds)
+        motion = walk(today, seconds, self._rng("walk", self._walk)).between(0.0, seconds)
         return motion, {"kind": "parametric", **to_mapping(today)}
 
     def _rng(self, *names: str) -> np.random.Generator:
@@ -153,7 +169,21 @@ def plan(params: ScenarioParams) -> list[PlannedWalk]:
         The motion capture folder holds no walk.
     """
     if params.mocap is not None:
-        return _plan_captured(params, list_walks(Path(params.mocap)))
+        walks = _plan_captured(params, list_walks(Path(params.mocap)))
+    else:
+        walks = _plan_invented(params)
+    return [view for planned in walks for view in _views(planned)]
+
+
+def _views(planned: PlannedWalk) -> Iterator[PlannedWalk]:
+    """Yield every recording of a walk."""
+    turned = _OPPOSITE[planned.direction]
+    for view in range(planned.params.n_views):
+        direction = turned if view % 2 else planned.direction
+        yield dataclasses.replace(planned, view=view, direction=direction)
+
+
+def _plan_invented(params: ScenarioParams) -> list[PlannedWalk]:
     return [
         PlannedWalk(
             subject=f"p{subject + 1:02d}",
@@ -211,7 +241,7 @@ def _spread(walks: list[MocapWalk], n: int) -> list[MocapWalk]:
     return [walks[k * len(walks) // wanted] for k in range(wanted)]
 
 
-def _direction(number: int) -> Literal["away", "towards"]:
+def _direction(number: int) -> Direction:
     return "towards" if number % 2 else "away"
 
 

@@ -67,6 +67,32 @@ def test_long_walks_end_where_the_room_ends() -> None:
         assert nearest_first == (recording.scene.direction == "away")
 
 
+def test_views_of_a_walk_differ_in_all_but_the_walk() -> None:
+    params = ScenarioParams(
+        radar=SMALL, n_subjects=1, n_walks=2, n_sessions=1, seconds=0.5, n_views=3,
+        snr_db=5.0, snr_spread_db=4.0, lateral_m=0.9,
+    )
+    walks = plan(params)
+    assert [(w.stem, w.take, w.direction) for w in walks[:4]] == [
+        ("p01_s1_t01", "t01", "away"), ("p01_s1_t01_v2", "t01", "towards"),
+        ("p01_s1_t01_v3", "t01", "away"), ("p01_s1_t02", "t02", "towards"),
+    ]  # fmt: skip
+    recordings = [walk.simulate() for walk in walks]
+    first, second, third, other = recordings[:4]
+    for view in (second, third):
+        np.testing.assert_array_equal(view.motion.position_m, first.motion.position_m)
+        assert not np.array_equal(words(view), words(first))
+    assert not np.array_equal(other.motion.position_m, first.motion.position_m)
+    scenes = [recording.scene for recording in recordings]
+    for key, middle, spread in (("snr_db", 5.0, 4.0), ("lateral_m", 0.0, 0.9)):
+        values = [getattr(scene, key) for scene in scenes]
+        assert len(set(values)) == 6
+        assert all(abs(value - middle) <= spread for value in values)
+        assert max(values) - min(values) > 0.3 * spread
+    alone = plan(ScenarioParams(radar=SMALL, n_subjects=1, n_walks=2, n_sessions=1, seconds=0.5))
+    assert alone[0].simulate().scene.snr_db == ScenarioParams().snr_db
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared data folder")
 def test_captured_walks_keep_their_people_and_days() -> None:
     params = ScenarioParams(
