@@ -72,19 +72,24 @@ def _try(store: GaitStore, params: SplitParams, seed: int) -> dict[str, Any]:
 def _print_all(store: Path, reports: dict[str, dict[str, Any]]) -> None:
     from radarid.data.splits import PARTS
 
-    rows = []
+    made = {name: each["parts"] for name, each in reports.items() if "parts" in each}
+    used = [part for part in PARTS if any(parts[part]["n_clips"] for parts in made.values())]
+    rows = [(name, *(_share(parts[part]) for part in used)) for name, parts in made.items()]
+    print_table(f"{store}: clips / walks / people", ("protocol", *used), rows)
     for name, report in reports.items():
-        if "refused" in report:
-            rows.append((name, *["-"] * len(PARTS), report["refused"]))
-            continue
-        notes = ["leaks: walks are in training and test"] if report["leaking"] else []
-        if report["untested_subjects"]:
-            notes.append(f"{len(report['untested_subjects'])} people are in no test")
-        if report["unvalidated_subjects"]:
-            notes.append(f"{len(report['unvalidated_subjects'])} in no validation")
-        rows.append((name, *(_share(report["parts"][part]) for part in PARTS), "; ".join(notes)))
-    title = f"{store}: clips / walks / people in each part"
-    print_table(title, ("protocol", *PARTS, ""), rows)
+        for note in _notes(report):
+            typer.echo(f"{name}: {note}")
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+    """What a reader of a score must know about a split."""
+    if "refused" in report:
+        return [report["refused"]]
+    notes = ["leaks: walks are in training and in test"] if report["leaking"] else []
+    for key, where in (("untested_subjects", "test"), ("unvalidated_subjects", "validation")):
+        if report[key]:
+            notes.append(f"in no {where}: {', '.join(report[key])}")
+    return notes
 
 
 def _share(part: dict[str, Any]) -> str:
@@ -113,8 +118,8 @@ def _show_one(
     title = f"{store.path}: {params.protocol}, seed {seed}, fingerprint {facts['data']}"
     columns = ("walks (clips)", *used)
     print_table(title, columns, [*rows, ("all", *map(_counts, total))])
-    if split.is_leaking:
-        typer.echo("This split leaks: clips that overlap in time are on both sides.", err=True)
+    for note in _notes(facts):
+        typer.echo(note)
     if save is not None:
         typer.echo(f"saved: {save}", err=True)
 

@@ -1,4 +1,4 @@
-"""Intervals of a score by drawing whole captures, since clips of one capture are alike."""
+"""Intervals of a score by drawing whole captured walks, since clips of one walk are alike."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ N_DRAWS = 1000
 
 def bootstrap_interval(
     statistic: Callable[[np.ndarray], float],
-    captures: np.ndarray,
+    groups: np.ndarray,
     rng: np.random.Generator | None = None,
     n_draws: int = N_DRAWS,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Interval of a statistic when whole captures are drawn with replacement.
+    """Interval of a statistic when whole captured walks are drawn with replacement.
 
     Parameters
     ----------
     statistic : of the rows drawn, int64 array (n_drawn,); a row may come several times
-    captures : int array, shape (n,), of each row; rows of one capture stay together
+    groups : int array, shape (n,), the walk of each row; rows of one walk stay together
     rng : where chance comes from; None for the same chance every time
     n_draws : resamplings
     level : share of them inside the interval
@@ -36,17 +36,17 @@ def bootstrap_interval(
     Notes
     -----
     Percentile method of the cluster bootstrap: Efron and Tibshirani, "An introduction to the
-    bootstrap", 1993, section 13.3, with captures as the units that are independent.
+    bootstrap", 1993, section 13.3, with walks as the units that are independent.
 
     Raises
     ------
     ParameterError
         No row.
     """
-    if not len(captures):
-        raise ParameterError("nothing to draw from", where="bootstrap", got="no capture")
+    if not len(groups):
+        raise ParameterError("nothing to draw from", where="bootstrap", got="no walk")
     rng = rng or seeding.rng(0, "bootstrap")
-    _, place = np.unique(captures, return_inverse=True)
+    _, place = np.unique(groups, return_inverse=True)
     counts = np.bincount(place)
     rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
     draws = rng.integers(len(counts), size=(n_draws, len(counts)))
@@ -56,7 +56,7 @@ def bootstrap_interval(
 
 
 def mean_interval(
-    values: np.ndarray, captures: np.ndarray, rng: np.random.Generator | None = None
+    values: np.ndarray, groups: np.ndarray, rng: np.random.Generator | None = None
 ) -> tuple[float, float]:
     """95 % interval of the mean of `values`, float (n,), see `bootstrap_interval`."""
-    return bootstrap_interval(lambda rows: float(values[rows].mean()), captures, rng)
+    return bootstrap_interval(lambda rows: float(values[rows].mean()), groups, rng)

@@ -50,7 +50,7 @@ def evaluate(
     Notes
     -----
     Scores come for clips and for captures (recordings, whose clips vote together), with a 95 %
-    bootstrap interval that draws whole captures. Chance and the control stand beside them: a
+    bootstrap interval that draws whole walks. Chance and the control stand beside them: a
     control above chance means that something other than the person is being recognised.
     """
     folder = RunFolder(run_path)

@@ -102,7 +102,7 @@ def closed_set(test: Probes) -> dict[str, Any]:
     predicted, names = test.logits.argmax(1), test.subjects
     _, logits, first = test.walks()
     walk_labels, walk_predicted = test.labels[first], logits.argmax(1)
-    clips = _level(test.labels, predicted, test.captures, len(names))
+    clips = _level(test.labels, predicted, test.groups, len(names))
     people = _per_subject(test, predicted, walk_labels, walk_predicted)
     worst = min(people, key=lambda name: people[name]["recall"])
     confusion = np.zeros((len(names), len(names)), int)
@@ -113,7 +113,7 @@ def closed_set(test: Probes) -> dict[str, Any]:
             "calibration_error": believe.expected_calibration_error(probability, test.labels),
             "brier": believe.brier(probability, test.labels),
         },
-        "walks": _level(walk_labels, walk_predicted, test.captures[first], len(names)),
+        "walks": _level(walk_labels, walk_predicted, test.groups[first], len(names)),
         "worst_subject": {"subject": worst, "recall": people[worst]["recall"]},
         "recall_per_subject": {name: row["recall"] for name, row in people.items()},
         "per_subject": people,
@@ -122,7 +122,7 @@ def closed_set(test: Probes) -> dict[str, Any]:
 
 
 def _level(
-    labels: np.ndarray, predicted: np.ndarray, captures: np.ndarray, n_subjects: int
+    labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_subjects: int
 ) -> dict[str, Any]:
     right = (labels == predicted).astype(float)
 
@@ -131,8 +131,8 @@ def _level(
         return float(np.nanmean(recall))
 
     return metrics.closed_set(labels, predicted) | {
-        "accuracy_interval": list(mean_interval(right, captures)),
-        "macro_recall_interval": list(bootstrap_interval(macro_recall, captures)),
+        "accuracy_interval": list(mean_interval(right, groups)),
+        "macro_recall_interval": list(bootstrap_interval(macro_recall, groups)),
     }
 
 
@@ -196,7 +196,7 @@ def retrieval(test: Probes, people: np.ndarray) -> dict[str, Any]:
     genuine, impostor = metrics.genuine_and_impostor(scores, labels)
     curve, (far, frr) = metrics.cmc(scores, labels), metrics.det(genuine, impostor)
     found = (metrics.ranks(scores, labels) == 1).astype(float)
-    captures = test.captures[first]
+    groups = test.groups[first]
 
     def equal_error(rows: np.ndarray) -> float:
         return metrics.eer(*metrics.genuine_and_impostor(scores[rows], labels[rows]))
@@ -204,9 +204,9 @@ def retrieval(test: Probes, people: np.ndarray) -> dict[str, Any]:
     return {
         "rank_1": float(curve[0]),
         "rank_5": float(curve[min(4, len(curve) - 1)]),
-        "rank_1_interval": list(mean_interval(found, captures)),
+        "rank_1_interval": list(mean_interval(found, groups)),
         "eer": metrics.eer(genuine, impostor),
-        "eer_interval": list(bootstrap_interval(equal_error, captures)),
+        "eer_interval": list(bootstrap_interval(equal_error, groups)),
         "tar_at_far": {
             str(rate): metrics.tar_at_far(genuine, impostor, rate) for rate in FALSE_ACCEPT_RATES
         },

@@ -29,6 +29,8 @@ class Probes:
     rows : int64 array, shape (n,), rows of the store's clip table
     labels : int64 array, shape (n,)
     captures : int64 array, shape (n,), the recording each clip comes from
+    groups : int64 array, shape (n,), the walk it comes from, which several recordings may have
+        seen; scores of different walks are independent, and intervals draw these
     logits : float32 array, shape (n, n_known), of the people of the training, who are not
         `subjects` where these are strangers or were enrolled later
     embeddings : float32 array, shape (n, d)
@@ -38,6 +40,7 @@ class Probes:
     rows: np.ndarray
     labels: np.ndarray
     captures: np.ndarray
+    groups: np.ndarray
     logits: np.ndarray
     embeddings: np.ndarray
 
@@ -62,9 +65,12 @@ def probe(
     """
     part = load_part(store, table, rows, subjects, student.input)
     embeddings, logits = run(student.model, part.images)
+    names = {name: number for number, name in enumerate(sorted(set(table.groups)))}
+    groups = np.array([names[name] for name in table.groups], np.int64)[rows]
     return Probes(
-        subjects, rows, part.labels.numpy(), part.captures, logits.numpy(), embeddings.numpy()
-    )
+        subjects, rows, part.labels.numpy(), part.captures, groups, logits.numpy(),
+        embeddings.numpy(),
+    )  # fmt: skip
 
 
 def write_predictions(folder: Path, probes: Probes, known: tuple[str, ...]) -> Path:

@@ -81,6 +81,10 @@ def test_people_and_calibration_agree_with_the_predictions(finished: Path) -> No
         assert test.rows.tolist() == split["rows"]["test"]
         assert [known[k] for k in test.labels] == table.subject[test.rows].tolist()
         assert test.captures.tolist() == table.recording[test.rows].tolist()
+        walk_of = dict(zip(test.groups.tolist(), test.rows.tolist(), strict=True))
+        for group, row in zip(test.groups.tolist(), test.rows.tolist(), strict=True):
+            assert table.groups[walk_of[group]] == table.groups[row]
+        assert len(walk_of) == 3
         embeddings, logits = load_student(finished).embed(store.read_clips(test.rows))
     assert np.array_equal(test.logits, logits)
     assert np.array_equal(test.embeddings, embeddings)

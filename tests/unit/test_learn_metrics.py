@@ -164,7 +164,7 @@ def test_the_interval_of_one_capture_is_a_point_and_repeats() -> None:
     assert mean_interval(values, np.zeros(4, int)) == (0.5, 0.5)
     captures = np.array([0, 0, 1, 2])
     assert mean_interval(values, captures) == mean_interval(values, captures)
-    with pytest.raises(ParameterError, match="no capture"):
+    with pytest.raises(ParameterError, match="no walk"):
         mean_interval(np.array([]), np.array([], int))
 
 
