@@ -95,7 +95,7 @@ def pairs(runs: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
 def _right(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     """Whether each clip is right, float64 (n_seeds, n_clips), and its recording, (n_clips,)."""
     probes = [read_predictions(path)[0] for path in paths]
-    right = np.array([each.logits.argmax(1) == each.labels for each in probes], float)
+    right = np.array([each.scores.argmax(1) == each.labels for each in probes], float)
     return right, probes[0].captures
 
 

@@ -34,6 +34,8 @@ class Probes:
     logits : float32 array, shape (n, n_known), of the people of the training, who are not
         `subjects` where these are strangers or were enrolled later
     embeddings : float32 array, shape (n, d)
+    templates : float array, shape (n_subjects, d), of the subjects when they were enrolled after
+        the training; None for those that the logits know
     """
 
     subjects: tuple[str, ...]
@@ -43,6 +45,14 @@ class Probes:
     groups: np.ndarray
     logits: np.ndarray
     embeddings: np.ndarray
+    templates: np.ndarray | None = None
+
+    @property
+    def scores(self) -> np.ndarray:
+        """What each clip is decided by, (n, n_subjects): logits, or likeness to the templates."""
+        if self.templates is None:
+            return self.logits
+        return openset.scores(self.embeddings, self.templates)
 
     def walks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each capture: mean direction of the embeddings, mean logits, and a clip of it."""
@@ -88,7 +98,10 @@ def write_predictions(folder: Path, probes: Probes, known: tuple[str, ...]) -> P
     """
     path = folder / PREDICTIONS
     partial = path.with_name(PREDICTIONS + ".partial")
-    arrays = {name: value for name, value in vars(probes).items() if name != "subjects"}
+    arrays = {
+        name: value for name, value in vars(probes).items()
+        if name != "subjects" and value is not None
+    }  # fmt: skip
     with partial.open("wb") as stream:
         os.chmod(partial, 0o600)
         np.savez(stream, subjects=np.array(probes.subjects), known=np.array(known), **arrays)
