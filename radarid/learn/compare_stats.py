@@ -71,14 +71,14 @@ def pairs(runs: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
 
     Notes
     -----
-    Clips of a recording resemble each other, so the recording is the unit. Three answers:
+    Clips of a walk resemble each other, so the walk is the unit. Three answers:
 
-    * `p_walks`: if two methods were equally good, their decisions on a recording could be
-      exchanged. The share of such exchanges, over all recordings, that come to a difference at
-      least as large (Edgington, "Randomization tests", paired; seeds averaged before). For one
-      clip a recording and one seed this is McNemar's exact test. `p_walks_holm` is corrected for
-      the number of pairs (Holm, Scand. J. Statist. 6, 1979).
-    * `interval`: recordings are drawn with replacement (percentiles), the same for both.
+    * `p_walks`: if two methods were equally good, their decisions on a walk could be exchanged.
+      The share of such exchanges, over all walks, that come to a difference at least as large
+      (Edgington, "Randomization tests", paired; seeds averaged before). For one clip a walk and
+      one seed this is McNemar's exact test. `p_walks_holm` is corrected for the number of pairs
+      (Holm, Scand. J. Statist. 6, 1979).
+    * `interval`: walks are drawn with replacement (percentiles), the same for both methods.
     * `p_seeds`: paired t-test over the seeds: whether it was luck in initial weights and order.
       Few seeds see large differences only. Wilcoxon's test could never fall below 0.25 with
       three seeds, so it is not used.
@@ -86,32 +86,32 @@ def pairs(runs: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
     right = {name: _right(paths) for name, paths in runs.items()}
     found = []
     for first, second in itertools.combinations(runs, 2):
-        (one, captures), (two, _) = right[first], right[second]
-        found.append({"first": first, "second": second} | paired(one - two, captures))
+        (one, walks), (two, _) = right[first], right[second]
+        found.append({"first": first, "second": second} | paired(one - two, walks))
     corrected = holm([pair["p_walks"] for pair in found])
     return [pair | {"p_walks_holm": p} for pair, p in zip(found, corrected, strict=True)]
 
 
 def _right(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each clip is right, float64 (n_seeds, n_clips), and its recording, (n_clips,)."""
+    """Whether each clip is right, float64 (n_seeds, n_clips), and its walk, (n_clips,)."""
     probes = [read_predictions(path)[0] for path in paths]
     right = np.array([each.scores.argmax(1) == each.labels for each in probes], float)
-    return right, probes[0].captures
+    return right, probes[0].groups
 
 
-def paired(difference: np.ndarray, captures: np.ndarray) -> dict[str, Any]:
+def paired(difference: np.ndarray, walks: np.ndarray) -> dict[str, Any]:
     """Difference of two methods, its interval, and two tests of it; see `pairs`.
 
     Parameters
     ----------
     difference : float array, shape (n_seeds, n_clips), of being right: -1, 0 or 1
-    captures : int array, shape (n_clips,)
+    walks : int array, shape (n_clips,)
     """
-    _, place = np.unique(captures, return_inverse=True)
+    _, place = np.unique(walks, return_inverse=True)
     mean = difference.mean(0)
     return {
         "difference": float(mean.mean()),
-        "interval": list(mean_interval(mean, captures)),
+        "interval": list(mean_interval(mean, walks)),
         "p_walks": sign_flips(np.bincount(place, weights=mean)),
         "p_seeds": _over_seeds(difference.mean(1)),
     }
@@ -122,12 +122,12 @@ def sign_flips(sums: np.ndarray) -> float:
 
     Parameters
     ----------
-    sums : float array, shape (n_captures,), difference of two methods, summed over the clips
+    sums : float array, shape (n_walks,), difference of two methods, summed over the clips
 
     Returns
     -------
     float
-        Exact for up to 14 captures with a difference, else from 10,000 draws.
+        Exact for up to 14 walks with a difference, else from 10,000 draws.
     """
     sums = sums[sums != 0]
     least = abs(sums.sum()) - 1e-9

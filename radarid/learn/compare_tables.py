@@ -57,7 +57,7 @@ def describe(result: Mapping[str, Any]) -> str:
         f"{result['n_subjects']} people, {result['n_test_clips']} test clips of "
         f"{result['n_test_walks']} recordings, split by {result['protocol']}"
         f"{' (which leaks)' if result['leaking'] else ''}; {seeds}; the same clips, student and "
-        f"budget for every method{f' ({changes})' if changes else ''}. In %."
+        f"budget for every method{f' ({changes})' if changes else ''}. Scores in %."
     )
 
 
@@ -118,11 +118,10 @@ def tuning_table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 PAIRS_TEXT = (
-    "Accuracy on clips, first method minus second, in points, with its 95 % interval when "
-    "recordings are drawn anew. p (recordings): exchanging the two methods' decisions at random, "
-    "recording by recording, comes to such a difference by luck; with one clip a recording and "
-    "one seed this is McNemar's test; corrected for the number of pairs (Holm). p (seeds): paired "
-    "t-test over the seeds."
+    "Accuracy on clips, first method minus second, in points, with its 95 % interval when walks "
+    "are drawn anew. p (walks): how often exchanging the two methods' decisions at random, walk by "
+    "walk, comes to such a difference (with one clip a walk and one seed, McNemar's exact test), "
+    "and corrected for the number of pairs (Holm). p (seeds): paired t-test over the seeds."
 )
 
 
@@ -137,7 +136,7 @@ def pair_table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             f"{low:+.1f} to {high:+.1f}", f"{pair['p_walks']:.4f}", f"{pair['p_walks_holm']:.4f}",
             seeds,
         ])  # fmt: skip
-    return ["methods", "difference", "95 %", "p (recordings)", "corrected", "p (seeds)"], rows
+    return ["methods", "difference", "95 %", "p (walks)", "corrected", "p (seeds)"], rows
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
