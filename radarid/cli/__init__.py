@@ -15,7 +15,9 @@ from radarid.cli import (
     demo,
     doctor,
     emulate,
+    enroll,
     evaluate,
+    gallery,
     identify,
     ingest,
     inspect,
@@ -42,6 +44,7 @@ for _command in (
     train,
     evaluate,
     compare,
+    enroll,
     identify,
     plot,
     demo,
@@ -52,6 +55,7 @@ for _command in (
 ):
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
 app.add_typer(radar.radar, name="radar")
+app.add_typer(gallery.gallery, name="gallery")
 
 
 def _version(wanted: bool) -> None:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from radarid.cli.enroll import KeyOption
 from radarid.cli.output import JsonFlag, print_error, print_json
 
 if TYPE_CHECKING:
+    from radarid.learn.student_file import TrainedStudent
     from radarid.live.identify import WalkResult
+    from radarid.live.matcher import Matcher
 
 
 def identify(
@@ -21,13 +24,23 @@ def identify(
     radar: Annotated[
         str | None, typer.Option(help="Radar configuration; default: the one beside each file.")
     ] = None,
+    gallery: Annotated[
+        Path | None, typer.Option(help="Look for the people of this gallery (radarid enroll).")
+    ] = None,
+    head: Annotated[
+        bool,
+        typer.Option("--head", help="Look for the people of the training, whatever the gallery."),
+    ] = False,
+    key: KeyOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the results here, too (JSON).")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say who walked, by gait alone: one line a clip, one a recording.
 
     Needs no camera and imports no face code. Strangers are "unknown"; a recording without a
-    walker, or with too much of it lost, is "not enough signal". Exit code 1 when a file failed.
+    walker, or with too much of it lost, is "not enough signal". Scores are logits, or with a
+    gallery evidence in nats, which is 0 for a stranger as likely as not. Exit code 1 when a file
+    failed.
     """
     from capture.errors import ExplainedError
     from capture.file.recording import open_recording
@@ -38,17 +51,19 @@ def identify(
     from radarid.progress import track
 
     student = load_student(run)
+    matcher = _matcher(student, gallery, key) if gallery and not head else None
+    threshold = student.threshold if matcher is None else matcher.threshold.value
     given = load_radar_config(find("radar", radar)) if radar else None
     results, n_failed = [], 0
     for path in track(files, "identify"):
         try:
             config = given or load_radar_config(find_config(path))
-            result = identify_recording(open_recording(path, config), student)
+            result = identify_recording(open_recording(path, config), student, matcher)
         except ExplainedError as failure:
             n_failed += 1
             print_error(failure)
             continue
-        results.append(_as_table(path, result, student.threshold))
+        results.append(_as_table(path, result, threshold))
         if not as_json:
             _print_result(result)
     if as_json:
@@ -59,6 +74,16 @@ def identify(
         raise typer.Exit(1)
 
 
+def _matcher(student: TrainedStudent, path: Path, key: Path | None) -> Matcher:
+    from radarid.live.gallery_file import read_gallery
+    from radarid.live.matcher import Matcher
+    from radarid.live.template_key import read_key
+
+    gallery = read_gallery(path)
+    gallery.require(student)
+    return Matcher(gallery, read_key(key) if key else None)
+
+
 def _print_result(result: WalkResult) -> None:
     for clip in result.clips:
         found = clip.identification
@@ -66,9 +91,13 @@ def _print_result(result: WalkResult) -> None:
             f"{result.recording}  {clip.start_s:6.2f} s  {found.subject or 'unknown':12} "
             f"score {found.score:+.3f}  (second {found.second:+.3f})  quality {clip.quality:.2f}"
         )
-    score = f"  score {result.identification.score:+.3f}" if result.identification else ""
+    found = result.identification
+    why = (
+        f"  score {found.score:+.3f}, {found.margin:.3f} over the second" if found
+        else f": {result.reason}"
+    )  # fmt: skip
     typer.secho(
-        f"{result.recording}: {result.answer}{score}  "
+        f"{result.recording}: {result.answer}{why}  "
         f"({len(result.clips)} clips, {result.n_rejected} too poor)",
         bold=True,
     )

@@ -146,7 +146,7 @@ def calibrate(
             got=f"{len(genuine)} known and {len(strangers)} strange walks",
         )
     values = np.unique(np.r_[genuine, strangers])
-    candidates = np.r_[values[0], (values[1:] + values[:-1]) / 2, np.nextafter(values[-1], 2)]
+    candidates = np.r_[values[0], (values[1:] + values[:-1]) / 2, np.nextafter(values[-1], np.inf)]
     far = (strangers[None, :] >= candidates[:, None]).mean(1)
     frr = (genuine[None, :] < candidates[:, None]).mean(1)
     if false_accept_rate is None:

@@ -11,10 +11,9 @@ import numpy as np
 from capture.types import FrameSource
 from radarid.data.store import GaitStore
 from radarid.errors import GalleryError
+from radarid.learn.checkpoint import read_json
 from radarid.learn.openset import unit
-from radarid.learn.run_folder import RunFolder
 from radarid.learn.student_file import TrainedStudent
-from radarid.learn.training_data import split_and_label
 from radarid.live.gallery import (
     Background,
     Gallery,
@@ -58,16 +57,13 @@ def new_gallery(
         No store, or one of other clips.
     """
     source: Literal["never seen", "trained on"] = "never seen"
-    folder = RunFolder(run)
-    with GaitStore.open(store_path or folder.store_path()) as store:
+    with GaitStore.open(store_path or _store_of(run)) as store:
         store.require(student.radar, student.dsp)
-        if store_path is not None:
-            rows = np.arange(store.n_clips)
-        else:
-            split = split_and_label(store, folder.read_config())[1]
-            rows = split.outsiders
+        rows = np.arange(store.n_clips)
+        if store_path is None:
+            rows = _part(run, store, "outsiders")
             if len(set(store.table().subject[rows])) < _FEWEST_PEOPLE:
-                source, rows = "trained on", np.union1d(rows, split.val)
+                source, rows = "trained on", np.union1d(rows, _part(run, store, "val"))
                 log.warning(
                     "strangers are judged by people that the student was trained on, so more of "
                     "them will be accepted than stated; better: --background STORE of others"
@@ -82,6 +78,26 @@ def new_gallery(
         no_templates(background.embedding.shape[1]), background, source, params,
         key.id if key else "",
     )  # fmt: skip
+
+
+def _store_of(run: Path) -> Path:
+    """Store that a run was trained on."""
+    return Path(read_json(run / "config.json")["store"])
+
+
+def _part(run: Path, store: GaitStore, part: str) -> np.ndarray:
+    """Rows of a part of the run's split, int64; refuses a store that has changed since."""
+    split = read_json(run / "split.json")
+    rows = np.array(split["rows"][part], np.int64)
+    names, recording = [entry.name for entry in store.recordings()], store.table().recording
+    known = rows < store.n_clips
+    found = sorted({names[k] for k in recording[rows[known]]})
+    if not known.all() or found != split["recordings"][part]:
+        raise GalleryError(
+            "the store has changed since the training", where=store.path,
+            got=f"other recordings in the part '{part}'", remedy="--background STORE of others",
+        )
+    return rows
 
 
 def _background(store: GaitStore, rows: np.ndarray, student: TrainedStudent) -> Background:

@@ -20,6 +20,7 @@ from radarid.dsp.params import DspParams
 from radarid.errors import GalleryError
 from radarid.learn.openset import unit
 from radarid.learn.student_file import TrainedStudent
+from radarid.live.template_key import TemplateKey
 
 MAX_NAME = 100
 
@@ -188,6 +189,27 @@ class Gallery:
                 "nobody of this name is enrolled", got=name,
                 expected=f"one of {', '.join(self.subjects) or '(nobody)'}",
             )
+
+    def with_params(self, params: MatchParams) -> Gallery:
+        """Return a gallery whose people are compared otherwise."""
+        return replace(self, params=params)
+
+    def check_fits(self, student: TrainedStudent, key: TemplateKey | None) -> None:
+        """Raise `GalleryError` unless this student and this key made the gallery."""
+        self.require(student)
+        self.check_key(key)
+
+    def check_key(self, key: TemplateKey | None) -> None:
+        """Raise `GalleryError` unless this key protects the gallery, or none does and none came."""
+        given = key.id if key else ""
+        if given == self.key_id:
+            return
+        if not self.key_id:
+            raise GalleryError("the gallery is not protected by a key", remedy="leave out --key")
+        raise GalleryError(
+            "the gallery is protected by another key" if given else "a key protects the gallery",
+            got=given or None, expected=f"key {self.key_id}", remedy="name its file with --key",
+        )
 
     def require(self, student: TrainedStudent) -> None:
         """Check that this gallery was made by a student.

@@ -156,7 +156,9 @@ def _parse(data: bytes, path: Path) -> Gallery:
             if file.attrs["format"] != FORMAT:
                 raise GalleryError("a gallery of another version", where=path,
                                    got=str(file.attrs["format"]), expected=FORMAT)
-            parts: dict[str, Any] = {name: _config(file, name, cls) for name, cls in _CONFIGS.items()}
+            parts: dict[str, Any] = {
+                name: _config(file, name, cls) for name, cls in _CONFIGS.items()
+            }
             parts |= {name: _table(file[name], cls, len(data)) for name, cls in _TABLES.items()}
             parts |= {name: str(file.attrs[name]) for name in ("model", "source", "key_id")}
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError,

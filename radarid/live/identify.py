@@ -6,7 +6,7 @@ knows whoever was enrolled (`Matcher`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from radarid.errors import RunError
 from radarid.learn.openset import Identification
 from radarid.learn.student_file import TrainedStudent
 from radarid.live.matcher import Matcher
-from radarid.live.template_key import TemplateKey
 
 NOT_ENOUGH_SIGNAL = "not enough signal"
 
@@ -134,9 +133,8 @@ class _Counted:
 
 
 def identify_recording(
-    source: FrameSource, student: TrainedStudent, matcher: Matcher | None = None,
-    key: TemplateKey | None = None,
-) -> WalkResult:  # fmt: skip
+    source: FrameSource, student: TrainedStudent, matcher: Matcher | None = None
+) -> WalkResult:
     """Identify the walker of a recording by gait alone.
 
     Parameters
@@ -144,7 +142,6 @@ def identify_recording(
     source : frames of one walk
     student : as `radarid.learn.student_file.load_student` gives it
     matcher : of a gallery of this student; None lets its classifier decide
-    key : of the gallery, if it is protected by one
 
     Returns
     -------
@@ -162,11 +159,9 @@ def identify_recording(
     if not walk.clips:
         return WalkResult(source.info.name, (), walk.n_rejected, None, walk.reason)
     embeddings, logits = student.embed(np.stack([clip.layers for clip in walk.clips]))
-    if matcher is None:
-        values, decide = logits, student.identify
-    else:
-        values = key.protect(embeddings) if key else embeddings
-        decide = matcher.identify
+    values = logits if matcher is None else embeddings
+    decide: Callable[[np.ndarray], Identification]
+    decide = student.identify if matcher is None else matcher.identify
     results = tuple(
         ClipResult(clip.start_s, clip.quality, clip.direction, decide(row[None]))
         for clip, row in zip(walk.clips, values, strict=True)

@@ -17,6 +17,7 @@ from radarid.learn.openset import Calibration, Identification, unit
 from radarid.live.cohort import Cohort, pseudo_scores
 from radarid.live.gallery import Gallery
 from radarid.live.score_model import binomial_interval, fit
+from radarid.live.template_key import TemplateKey
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Matcher:
     Parameters
     ----------
     gallery : with at least one enrolled person
+    key : that protects it, if one does
 
     Attributes
     ----------
@@ -60,13 +62,15 @@ class Matcher:
     Raises
     ------
     GalleryError
-        Nobody is enrolled, or the background cannot say what strangers look like.
+        Nobody is enrolled, another key is needed, or the background cannot say what strangers
+        look like.
     """
 
-    def __init__(self, gallery: Gallery) -> None:
+    def __init__(self, gallery: Gallery, key: TemplateKey | None = None) -> None:
+        gallery.check_key(key)
         if not gallery.subjects:
             raise GalleryError("nobody is enrolled", remedy="radarid enroll NAME FILE...")
-        self.subjects, self._gallery = gallery.subjects, gallery
+        self.subjects, self._gallery, self._key = gallery.subjects, gallery, key
         templates = gallery.templates
         self._templates = templates.embedding
         self._owner = np.searchsorted(self.subjects, templates.subject)
@@ -84,8 +88,19 @@ class Matcher:
         return np.stack([cosines[:, self._owner == k].max(1) for k in people], axis=1)
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
-        """Normalised scores of clips, float64 (n, n_people)."""
+        """Normalised scores of clips, float64 (n, n_people), from the student's embeddings (n, d).
+
+        Raises
+        ------
+        GalleryError
+            Embeddings of another length than the student's that made the gallery.
+        """
         probes = unit(embeddings.astype(np.float64))
+        if self._key is not None:
+            probes = self._key.protect(probes).astype(np.float64)
+        if probes.shape[1] != self._templates.shape[1]:
+            raise GalleryError("embeddings of another length than the templates",
+                               got=probes.shape[1], expected=self._templates.shape[1])
         return self._cohort.normalise(self.raw(probes), probes, self._strange)
 
     def identify(self, embeddings: np.ndarray) -> Identification:

@@ -219,6 +219,9 @@ def test_threshold_at_a_false_accept_rate() -> None:
     assert quarter.threshold == pytest.approx(0.4)
     assert quarter.false_reject_rate == 0
     # Equal errors: between 0.5 and 0.6 a quarter of both is wrong.
+    large = openset.calibrate(np.array([3.0]), np.array([4.0, 5.0]), false_accept_rate=0.0)
+    assert 5 < large.threshold < 5.001  # nobody is let in, however large scores are
+    assert (large.false_accept_rate, large.false_reject_rate) == (0, 1)
     equal = openset.calibrate(genuine, strangers)
     assert equal.false_accept_rate == equal.false_reject_rate == 0.25
     with pytest.raises(ParameterError, match="second person"):
