@@ -77,11 +77,13 @@ class Bench:
     store_path : gait store
     out : folder of the comparison
     teacher : embeds faces; None loads FaceNet where a recipe needs it
+    cache : folder of the face embeddings
     """
 
     store_path: Path
     out: Path
     teacher: Embedder | None
+    cache: Path
 
     def train(self, method: Method, folder: str, seed: int, *changes: str) -> RunFolder:
         """Train a method, go on with its training, or find it finished.
@@ -104,7 +106,7 @@ class Bench:
             log.info("training %s", run.path.relative_to(self.out))
             train(
                 self.store_path, run.path, None if run.exists else config,
-                teacher=self.teacher, cache=self.out,
+                teacher=self.teacher, cache=self.cache,
             )  # fmt: skip
         with GaitStore.open(self.store_path) as store:
             run.check_store(store)
@@ -133,6 +135,7 @@ def compare(
     sweep: Mapping[str, Sequence[str]] | None = None,
     control: bool = True,
     teacher: Embedder | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Train and score methods under the same conditions; goes on where it was stopped.
 
@@ -149,7 +152,7 @@ def compare(
         combination of them, each a row of its own (OUT/<recipe>/<key>=<value>/seed<k>/)
     control : train the first method's first run on shuffled labels, too. One is enough: a leak
         belongs to clips and split, which all methods share
-    teacher : see `radarid.learn.trainer.train`
+    teacher, cache : see `radarid.learn.trainer.train`; face embeddings lie in `out` by default
 
     Returns
     -------
@@ -172,7 +175,7 @@ def compare(
     if not seeds or len(set(seeds)) != len(seeds):
         raise TrainError("a comparison needs seeds, all different", got=list(seeds))
     methods = _methods(recipes, preset, changes, sweep or {})
-    bench = Bench(store_path, out, teacher)
+    bench = Bench(store_path, out, teacher, cache or out)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     evaluations: list[dict[str, Any]] = []
