@@ -11,10 +11,12 @@ from capture.schema import config_class
 from radarid.data.splits import SplitParams
 from radarid.errors import TrainError
 from radarid.learn.clip_augment import ClipAugment
-from radarid.learn.losses.contrastive import ContrastOptions
-from radarid.learn.losses.identity_kd import IdentityKdOptions
+from radarid.learn.degrade import DegradeParams
+from radarid.learn.recipe_params import CfkdParams, IdentityKdParams, KdParams, MkdParams
 from radarid.learn.students import InputParams
+from radarid.learn.teacher_head import HeadParams
 
+RecipeName = Literal["identitykd", "baseline", "kd", "cfkd", "mkd"]
 StudentName = Literal["resnet18", "mobilenet_v2", "efficientnet_b0", "vgg16"]
 
 
@@ -24,11 +26,15 @@ class ModelParams:
 
     Parameters
     ----------
-    student : backbone, trained from scratch
+    student : backbone
+    init : "imagenet" starts from torchvision's weights instead of chance
+    weights : their file; "" for the one in torch's own cache
     input : what it sees
     """
 
     student: StudentName = "resnet18"
+    init: Literal["scratch", "imagenet"] = "scratch"
+    weights: str = ""
     input: InputParams = Field(default_factory=InputParams)
 
 
@@ -96,29 +102,6 @@ class ExtraLoss:
 
 
 @config_class
-class IdentityKdParams:
-    """Weights and options of the IdentityKD recipe.
-
-    Parameters
-    ----------
-    contrast_weight, kd_weight, composer_weight : delta_1, delta_2 of Eq. 15 (no values given) and
-        the weight of the composer's own classification
-    gamma : share of the raw teacher, against the fused embedding, in Eq. 11
-    contrast : form of both contrasts
-    kd : of the identity-wise distillation
-    begin : epochs of warm-up with the same margin and weight for every identity
-    """
-
-    contrast_weight: float = Field(default=1.0, ge=0)
-    kd_weight: float = Field(default=1.0, ge=0)
-    composer_weight: float = Field(default=1.0, ge=0)
-    gamma: float = Field(default=0.8, ge=0, le=1)
-    contrast: ContrastOptions = Field(default_factory=ContrastOptions)
-    kd: IdentityKdOptions = Field(default_factory=IdentityKdOptions)
-    begin: int = Field(default=10, ge=1)
-
-
-@config_class
 class AverageParams:
     """Fairness-aware weight averaging (CFA): average only weights that serve everybody.
 
@@ -126,13 +109,18 @@ class AverageParams:
     ----------
     enabled : keep an average
     alpha : share of the old average in the new one
-    floor : averaged only if the worst identity's validation accuracy is at least this share of
-        the mean over identities (CFA's absolute floor belongs to robust accuracies)
+    floor : least validation accuracy of the worst identity in an epoch that is averaged
+    floor_of : "mean" takes the floor as a share of the mean over identities, "absolute" as it is
+        (CFA's code: 0.24, which belongs to its robust accuracies)
+    batch_norm : statistics of the normalisation layers: averaged as the weights are, or
+        estimated anew on the training clips with the averaged weights
     """
 
     enabled: bool = True
     alpha: float = Field(default=0.88, ge=0, lt=1)
     floor: float = Field(default=0.5, ge=0, le=1)
+    floor_of: Literal["mean", "absolute"] = "mean"
+    batch_norm: Literal["average", "reestimate"] = "average"
 
 
 @config_class
@@ -155,8 +143,11 @@ class TrainConfig:
 
     Parameters
     ----------
-    recipe : method; "baseline" is cross-entropy without faces
-    model, augment, faces, optim, identitykd, average, threshold : see there
+    recipe : method; "baseline" is cross-entropy without faces, see `radarid.learn.recipes`
+    model, augment, degrade, faces, head, optim, average, threshold : see there
+    identitykd, kd, cfkd, mkd : of the recipes of these names
+    teacher_run : folder of the run whose student is the radar teacher, for recipes with one; ""
+        trains a baseline on undegraded clips first
     extra_losses : registered losses, ours or of installed plug-ins, added to the total
     split, split_seed : which clips train; the seed of the training does not change them
     shuffle_labels : a control: walks get other people's labels
@@ -166,12 +157,18 @@ class TrainConfig:
     device : "auto" takes CUDA where there is one
     """
 
-    recipe: Literal["identitykd", "baseline"] = "identitykd"
+    recipe: RecipeName = "identitykd"
     model: ModelParams = Field(default_factory=ModelParams)
     augment: ClipAugment = Field(default_factory=ClipAugment)
+    degrade: DegradeParams = Field(default_factory=DegradeParams)
     faces: FaceUse = Field(default_factory=FaceUse)
+    head: HeadParams = Field(default_factory=HeadParams)
     optim: OptimParams = Field(default_factory=OptimParams)
     identitykd: IdentityKdParams = Field(default_factory=IdentityKdParams)
+    kd: KdParams = Field(default_factory=KdParams)
+    cfkd: CfkdParams = Field(default_factory=CfkdParams)
+    mkd: MkdParams = Field(default_factory=MkdParams)
+    teacher_run: str = ""
     extra_losses: dict[str, ExtraLoss] = Field(default_factory=dict)
     average: AverageParams = Field(default_factory=AverageParams)
     threshold: ThresholdParams = Field(default_factory=ThresholdParams)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from radarid.learn.config import AverageParams
 from radarid.learn.losses.base import IdentityState
@@ -68,9 +71,9 @@ class FairAverage:
 
     Notes
     -----
-    `avg = alpha avg + (1 - alpha) w` where `min_k acc_k >= floor * mean_k acc_k`, starting at w.
-    Parameters and BatchNorm statistics are averaged, integer buffers are copied. IdentityKD
-    promises such an average without a formula; CFA's code has it with an absolute floor.
+    `avg = alpha avg + (1 - alpha) w` where `min_k acc_k >= floor * mean_k acc_k` (or `>= floor`),
+    starting at w. Parameters and BatchNorm statistics are averaged, integer buffers are copied.
+    IdentityKD promises such an average without a formula; CFA's code has it with an absolute floor.
     """
 
     def __init__(self, params: AverageParams) -> None:
@@ -80,7 +83,8 @@ class FairAverage:
     def update(self, model: nn.Module, accuracy_per_identity: Tensor) -> bool:
         """Take the model's weights in if its validation accuracies, shape (n,), are fair."""
         lowest, mean = float(accuracy_per_identity.min()), float(accuracy_per_identity.mean())
-        if not self.params.enabled or lowest < self.params.floor * mean:
+        scale = mean if self.params.floor_of == "mean" else 1.0
+        if not self.params.enabled or lowest < self.params.floor * scale:
             return False
         for name, value in model.state_dict().items():
             old = self.weights.get(name)
@@ -89,3 +93,30 @@ class FairAverage:
             else:
                 old.lerp_(value.detach().cpu(), 1 - self.params.alpha)
         return True
+
+
+def reestimate_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the statistics of the normalisation layers to those of the batches, all alike.
+
+    Parameters
+    ----------
+    model : whose weights were averaged; comes back in the mode it was in
+    batches : inputs of the model, each of shape (n, ...)
+
+    Notes
+    -----
+    With momentum None torch keeps the plain mean over batches; dropout plays no part in it.
+    """
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    momenta, was_training = [layer.momentum for layer in layers], model.training
+    model.eval()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+        layer.train()
+    with torch.no_grad():
+        for batch in batches:
+            model(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    model.train(was_training)

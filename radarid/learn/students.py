@@ -215,7 +215,7 @@ def build_student(name: str, channels: str, n_subjects: int) -> Student:
         _pool_before_activation(backbone)
     for tap in entry.taps:
         module = backbone.get_submodule(tap)
-        if hasattr(module, "inplace"):
+        if isinstance(module, (nn.ReLU, nn.ReLU6, nn.SiLU)):
             module.inplace = False  # or it would overwrite the feature
     student = Student(backbone, entry, n_subjects, channels)
     if student.n_planes != 3:

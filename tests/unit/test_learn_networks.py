@@ -154,15 +154,6 @@ def test_distillation_reaches_the_composer_only_when_asked() -> None:
     assert "composer.classifier.weight" in gradients_of(recipe, term.value)
 
 
-def test_teacher_head_is_trained_by_its_own_loss_alone() -> None:
-    recipe, (images, labels, faces) = recipe_and_batch(
-        'identitykd.kd.kd_pair="teacherhead_student"'
-    )
-    step = recipe(Batch(images, labels, faces), STATE)
-    touched = [t.name for t in step.terms if "teacher_head.weight" in gradients_of(recipe, t.value)]
-    assert touched == ["teacher_head"]
-
-
 def test_projector_only_where_lengths_differ() -> None:
     small, batch = recipe_and_batch('model.student="mobilenet_v2"')
     assert small.projector.weight.shape == (512, 1280)

@@ -10,10 +10,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from radarid.errors import TrainError
 from radarid.learn.config import TrainConfig
+from radarid.learn.distributed import gather
 from radarid.learn.losses import build_loss
-from radarid.learn.losses.base import IdentityState, Loss, LossInputs, Sizes, check_needs
-from radarid.learn.students import Student
+from radarid.learn.losses.base import (
+    IdentityState,
+    Loss,
+    LossInputs,
+    Outputs,
+    Sizes,
+    check_needs,
+)
+from radarid.learn.radar_teacher import RadarTeacher
+from radarid.learn.students import FEATURES, Student
+from radarid.learn.teacher_head import TeacherHead
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a recipe must be given beside clips and labels.
+
+    Parameters
+    ----------
+    faces, norms : embeddings of the paired faces, and their lengths before normalisation
+    clean : clips before they were degraded
+    radar_teacher : a trained student that stays as it is
+    """
+
+    faces: bool = False
+    norms: bool = False
+    clean: bool = False
+    radar_teacher: bool = False
+
+
+@dataclass(frozen=True)
 class Ingredients:
     """What a recipe is made of.
 
@@ -47,13 +75,15 @@ class Ingredients:
     config : of the training
     student : with fresh weights
     n_subjects : people to tell apart
-    n_teacher : length of the teacher's embeddings, 0 without faces
+    n_teacher : length of the faces' embeddings, 0 without faces
+    radar_teacher : a trained student, for recipes that need one
     """
 
     config: TrainConfig
     student: Student
     n_subjects: int
     n_teacher: int = 0
+    radar_teacher: Student | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,11 @@ class Step:
     labels: Tensor
 
 
+def features_of(network: str) -> frozenset[str]:
+    """Dotted names of the features of "student" or "teacher"."""
+    return frozenset(f"{network}.features.{name}" for name in FEATURES)
+
+
 class Recipe(nn.Module):
     """Base of the recipes. Everything but `student` is thrown away after training.
 
@@ -102,26 +137,37 @@ class Recipe(nn.Module):
 
     Attributes
     ----------
-    uses_faces : whether batches must have faces
-    uses_clean : whether batches must have the clip before it was degraded
+    uses_faces, uses_clean : what `needs` says, where it depends on no option
     provides : dotted names of the `LossInputs` that `networks` fills in
     tuned : dotted configuration key of the weight of the distillation, "" where there is none
+    head : classifier on face embeddings, to be fitted before training; None where no loss wants it
     """
 
     uses_faces: ClassVar[bool] = False
     uses_clean: ClassVar[bool] = False
-    provides: ClassVar[frozenset[str]]
+    provides: frozenset[str]
     tuned: ClassVar[str] = ""
 
     def __init__(self, given: Ingredients) -> None:
         super().__init__()
+        self.given_config = given.config
         self.student = given.student
+        self.projector: nn.Module = nn.Identity()
+        self.head: TeacherHead | None = None
+        self.teacher: RadarTeacher | None = None
+        if given.radar_teacher is not None:
+            self.teacher = RadarTeacher(given.radar_teacher)
         self.sizes = Sizes(given.n_subjects, given.n_teacher, given.student.n_embedding)
         extra = given.config.extra_losses
         self.extra = nn.ModuleDict(
             {name: build_loss(name, entry.options) for name, entry in extra.items()}
         )
         self.extra_weights = {name: entry.weight for name, entry in extra.items()}
+
+    @classmethod
+    def needs(cls, config: TrainConfig) -> Needs:
+        """What this recipe must be given with this configuration."""
+        return Needs(faces=cls.uses_faces, clean=cls.uses_clean)
 
     def prepare(self) -> None:
         """Check what the losses need, and let them make their own parameters.
@@ -132,8 +178,53 @@ class Recipe(nn.Module):
             A loss needs what this recipe does not provide.
         """
         check_needs(self.losses(), self.provides)
+        size = self.given_config.model.input.size
+        shapes = {"student": self.student.feature_shapes(size, self.taps("student"))}
+        if self.teacher is not None:
+            shapes["teacher"] = self.teacher.student.feature_shapes(size, self.taps("teacher"))
+        features: dict[str, tuple[int, ...]] = {
+            f"{network}.{name}": shape
+            for network, found in shapes.items() for name, shape in found.items()
+        }  # fmt: skip
+        if self.teacher is None and self.sizes.n_teacher:
+            features["teacher.pooled"] = (self.sizes.n_teacher,)  # a face has no maps
+        self.sizes = replace(self.sizes, features=features)
         for loss in self.losses():
             loss.build(self.sizes)
+        if self.needs(self.given_config).faces and "teacher.logits" in self.required():
+            sizes = self.sizes
+            self.head = TeacherHead(sizes.n_teacher, sizes.n_subjects, self.given_config.head)
+
+    def required(self) -> frozenset[str]:
+        """Dotted names of all that some loss reads."""
+        return frozenset[str]().union(*(loss.requires for loss in self.losses()))
+
+    def taps(self, network: str) -> frozenset[str]:
+        """Names of the features of "student" or "teacher" that some loss reads."""
+        start = f"{network}.features."
+        return frozenset(
+            name.removeprefix(start) for name in self.required() if name.startswith(start)
+        )
+
+    def see(self, images: Tensor) -> Outputs:
+        """What the student says of clips, with the features that some loss reads."""
+        embedding, logits, features = self.student.observe(images, self.taps("student"))
+        return Outputs(self.projector(embedding), logits, features)
+
+    def face_outputs(self, batch: Batch) -> Outputs:
+        """The face teacher's side: embeddings, logits if some loss wants them, and norms.
+
+        Raises
+        ------
+        TrainError
+            The batch has no faces.
+        """
+        if batch.faces is None:
+            raise TrainError(
+                f"the recipe {type(self).__name__} needs the embedding of a face for every clip"
+            )
+        logits = self.head(batch.faces) if self.head is not None else None
+        return Outputs(batch.faces, logits, {"pooled": batch.faces}, norm=batch.face_norms)
 
     def losses(self) -> Iterable[Loss]:
         """Every loss of the recipe, the extra ones too."""
@@ -161,7 +252,7 @@ class Recipe(nn.Module):
         batch : this process's share
         identity : of the epoch
         """
-        inputs = replace(self.networks(batch), identity=identity)
+        inputs = replace(gather(self.networks(batch)), identity=identity)
         terms = self.terms(inputs)
         for name, loss in self.extra.items():
             terms.append(Term(name, self.extra_weights[name], loss(inputs)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from radarid.learn.losses import build_loss
-from radarid.learn.losses.base import LossInputs, Outputs
-from radarid.learn.recipes.base import Batch, Ingredients, Recipe, Term
+from radarid.learn.losses.base import LossInputs
+from radarid.learn.recipes.base import Batch, Ingredients, Recipe, Term, features_of
 
 
 class Baseline(Recipe):
@@ -15,7 +15,9 @@ class Baseline(Recipe):
     given : see `Recipe`
     """
 
-    provides = frozenset({"labels", "student.embedding", "student.logits", "identity"})
+    provides = frozenset({
+        "labels", "student.embedding", "student.logits", "identity",
+    }) | features_of("student")  # fmt: skip
 
     def __init__(self, given: Ingredients) -> None:
         super().__init__(given)
@@ -23,7 +25,7 @@ class Baseline(Recipe):
 
     def networks(self, batch: Batch) -> LossInputs:
         """See `Recipe.networks`; faces are not looked at."""
-        return LossInputs(labels=batch.labels, student=Outputs(*self.student(batch.images)))
+        return LossInputs(labels=batch.labels, student=self.see(batch.images))
 
     def terms(self, inputs: LossInputs) -> list[Term]:
         """See `Recipe.terms`."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torch import nn
-from torch.nn import functional
-
 from capture.schema import to_mapping
-from radarid.errors import TrainError
-from radarid.learn.composer import Composer, build_projector
+from radarid.learn.composer import Composer
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs, Outputs
-from radarid.learn.recipes.base import Batch, Ingredients, Recipe, Term
+from radarid.learn.recipes.base import Batch, Ingredients, Term
+from radarid.learn.recipes.faces import FUSED, FaceRecipe
 
 
-class IdentityKd(Recipe):
+class IdentityKd(FaceRecipe):
     """Two contrasts, identity-wise distillation and the composer's own supervision.
 
     Parameters
@@ -34,52 +31,35 @@ class IdentityKd(Recipe):
     both sides: it treats every parameter by itself, as two would.
     """
 
-    uses_faces = True
-    provides = frozenset({
-        "labels", "student.embedding", "student.logits", "teacher.embedding", "teacher.logits",
-        "fused.embedding", "fused.logits", "composer.embedding", "composer.logits", "identity",
-    })  # fmt: skip
-    tuned = "identitykd.kd_weight"
+    provides = FUSED
+    tuned = "identitykd.kd.beta"
 
     def __init__(self, given: Ingredients) -> None:
         super().__init__(given)
         self.params = params = given.config.identitykd
-        self.projector = build_projector(given.student.n_embedding, given.n_teacher)
-        self.sizes = replace(self.sizes, n_student=given.n_teacher)
         self.composer = Composer(given.n_teacher, given.n_subjects)
         form, kd = to_mapping(params.contrast), to_mapping(params.kd)
         self.contrast_teacher = build_loss("contrastive", {**form, "against": "teacher"})
         self.contrast_fused = build_loss("contrastive", {**form, "against": "fused"})
         self.distil = build_loss("identity_kd", kd)
         self.supervise = build_loss("cross_entropy", {"of": "composer"})
-        wants_head = params.kd.kd_pair == "teacherhead_student"
-        self.teacher_head = nn.Linear(given.n_teacher, given.n_subjects) if wants_head else None
 
     def networks(self, batch: Batch) -> LossInputs:
         """See `Recipe.networks`."""
-        if batch.faces is None:
-            raise TrainError("IdentityKD needs the embedding of a face for every clip")
-        embedding, logits = self.student(batch.images)
-        projected = self.projector(embedding)
-        head = self.teacher_head(batch.faces) if self.teacher_head is not None else None
-        return LossInputs(
-            labels=batch.labels,
-            student=Outputs(projected, logits),
-            teacher=Outputs(batch.faces, head),
-            fused=Outputs(*self.composer(batch.faces, projected)),
-            composer=Outputs(*self.composer(batch.faces, projected.detach())),
+        inputs = super().networks(batch)
+        face, own = inputs.get("teacher.embedding"), inputs.get("student.embedding")
+        return replace(
+            inputs,
+            fused=Outputs(*self.composer(face, own)),
+            composer=Outputs(*self.composer(face, own.detach())),
         )
 
     def terms(self, inputs: LossInputs) -> list[Term]:
         """See `Recipe.terms`."""
         p = self.params
-        terms = [
+        return [
             Term("contrast_teacher", p.contrast_weight * p.gamma, self.contrast_teacher(inputs)),
             Term("contrast_fused", p.contrast_weight * (1 - p.gamma), self.contrast_fused(inputs)),
             Term("identity_kd", p.kd_weight, self.distil(inputs)),
             Term("composer", p.composer_weight, self.supervise(inputs)),
         ]
-        if inputs.teacher.logits is not None:
-            head = functional.cross_entropy(inputs.teacher.logits, inputs.labels)
-            terms.append(Term("teacher_head", 1.0, head))
-        return terms

@@ -1,0 +1,95 @@
+"""Weights and options of each recipe; `TrainConfig` has a table of each under the recipe's name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from capture.schema import config_class
+from radarid.learn.losses.contrastive import ContrastOptions
+from radarid.learn.losses.identity_kd import IdentityKdOptions
+from radarid.learn.losses.kd import KdOptions
+
+
+@config_class
+class IdentityKdParams:
+    """Weights and options of the IdentityKD recipe.
+
+    Parameters
+    ----------
+    contrast_weight, kd_weight, composer_weight : delta_1, delta_2 of Eq. 15 (no values given) and
+        the weight of the composer's own classification
+    gamma : share of the raw teacher, against the fused embedding, in Eq. 11
+    contrast : form of both contrasts
+    kd : of the identity-wise distillation
+    begin : epochs of warm-up with the same margin and weight for every identity
+    """
+
+    contrast_weight: float = Field(default=1.0, ge=0)
+    kd_weight: float = Field(default=1.0, ge=0)
+    composer_weight: float = Field(default=1.0, ge=0)
+    gamma: float = Field(default=0.8, ge=0, le=1)
+    contrast: ContrastOptions = Field(default_factory=ContrastOptions)
+    kd: IdentityKdOptions = Field(default_factory=IdentityKdOptions)
+    begin: int = Field(default=10, ge=1)
+
+
+@config_class
+class KdParams:
+    """Weights and options of vanilla distillation.
+
+    Parameters
+    ----------
+    ce_weight, kd_weight : of cross-entropy and divergence; 0.1 and 0.9 are RepDistiller's
+    kd : of the divergence
+    """
+
+    ce_weight: float = Field(default=0.1, ge=0)
+    kd_weight: float = Field(default=0.9, ge=0)
+    kd: KdOptions = Field(default_factory=KdOptions)
+
+
+def _ccl_contrast() -> ContrastOptions:
+    return ContrastOptions(temperature=0.5, symmetric=True)
+
+
+@config_class
+class CfkdParams:
+    """Weights and options of CFKD, which is CCL.
+
+    Parameters
+    ----------
+    distil_weight : of everything but the cross-entropies: CCL's loss_weight, 1 for one teacher
+    jsd_weight : of the symmetric divergence in it; the half in its formula is not meant
+    contrast : of all contrasts; CCL takes a temperature of 0.5 for sound and 0.1 for pictures
+    """
+
+    distil_weight: float = Field(default=1.0, ge=0)
+    jsd_weight: float = Field(default=1.0, ge=0)
+    contrast: ContrastOptions = Field(default_factory=_ccl_contrast)
+
+
+@config_class
+class MkdParams:
+    """Weights and options of MKD (our reading: its paper cannot be reached).
+
+    Parameters
+    ----------
+    distil_weight : of both margined distances together
+    feature_weight, logit_weight : of each of them
+    feature_margin, logit_margin : tolerated cosine distance, and divergence in nats
+    temperature : of the divergence
+    scale : where its square enters, see `MarginOptions`
+    quality : weigh pairs by the length of the face's embedding before it was normalised; a store
+        of embeddings has none
+    """
+
+    distil_weight: float = Field(default=1.0, ge=0)
+    feature_weight: float = Field(default=1.0, ge=0)
+    logit_weight: float = Field(default=1.0, ge=0)
+    feature_margin: float = Field(default=0.2, ge=0)
+    logit_margin: float = Field(default=8 / 255, ge=0)
+    temperature: float = Field(default=4.0, gt=0)
+    scale: Literal["after", "before", "none"] = "after"
+    quality: bool = True
