@@ -17,6 +17,8 @@ def softmax(row: np.ndarray) -> list[float]:
 
 
 def cosine(u: np.ndarray, v: np.ndarray) -> float:
+    if not (u.any() and v.any()):
+        return 0.0
     dot = sum(a * b for a, b in zip(u, v, strict=True))
     return dot / (math.sqrt(sum(a * a for a in u)) * math.sqrt(sum(b * b for b in v)))
 
@@ -79,4 +81,18 @@ TWINS: dict[str, Callable[..., float]] = {
     "cross_entropy": cross_entropy,
     "contrastive": contrastive,
     "identity_kd": identity_kd,
+}
+# Readings to test beside the defaults.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "cross_entropy": [{"of": "fused"}, {"of": "composer"}],
+    "contrastive": [
+        {"against": "fused"}, {"contrast": "kl"}, {"symmetric": True}, {"temperature": 0.1},
+        {"contrast": "kl", "symmetric": True, "against": "fused", "temperature": 0.5},
+        {"epsilon": 1e-3},
+    ],
+    "identity_kd": [
+        {"margin_mode": "subtract"}, {"kd_pair": "fused_label"}, {"temperature": 3.0},
+        {"kd_pair": "teacherhead_student"}, {"margin": 0.4}, {"detach_teacher": False},
+        {"beta": 1.0, "lambda1": 0.0, "lambda2": 0.0},
+    ],
 }

@@ -1,15 +1,26 @@
 """Losses as plug-ins: one small file each, found by name.
 
 To add one, copy `cross_entropy.py`: declare `Options` and `requires`, give the formula, the paper
-and its equations, return an unweighted 0-dim tensor. Write its slow twin in `tests/naive/losses.py`
-and run `pytest tests/contract/test_loss_contract.py`, which goes over every registered loss. A loss
-in another package is found through the entry-point group `radarid.losses`.
+and its equations, return an unweighted 0-dim tensor; name the file in the import below. Write its
+slow twin in `tests/naive/` and run `pytest tests/contract/test_loss_contract.py`, which goes over
+every registered loss. A loss in another package is found through the entry-point group
+`radarid.losses` (`tests/plugin_example/` is one). `radarid train --list-losses` prints them all.
 
-| name            | paper                            | equations        |
-|-----------------|----------------------------------|------------------|
-| `cross_entropy` | IdentityKD (MMAsia 2024)         | 5, and 15's text |
-| `contrastive`   | IdentityKD, after CCL's code     | 7-11, Table 5    |
-| `identity_kd`   | IdentityKD, after CFA's code     | 12-14            |
+| name            | paper                            | equations         |
+|-----------------|----------------------------------|-------------------|
+| `cross_entropy` | IdentityKD (MMAsia 2024)         | 5, and 15's text  |
+| `contrastive`   | IdentityKD, after CCL's code     | 7-11, Table 5     |
+| `identity_kd`   | IdentityKD, after CFA's code     | 12-14             |
+| `jeffreys`      | CCL (CVPR 2021)                  | JSD of its code   |
+| `kd`            | Hinton et al. 2015               | section 2         |
+| `fitnet`        | FitNets (ICLR 2015)              | 3                 |
+| `at`            | Attention transfer (ICLR 2017)   | 2                 |
+| `rkd`           | RKD (CVPR 2019)                  | section 3.2       |
+| `sp`            | Similarity-preserving (ICCV 2019)| 1-3               |
+| `pkt`           | PKT (ECCV 2018)                  | section 3         |
+| `cc`            | Correlation congruence (ICCV 19) | RepDistiller's    |
+| `vid`           | VID (CVPR 2019)                  | section 2         |
+| `mkd`           | MKD (AAAI 2023), our reading     | abstract          |
 """
 
 from __future__ import annotations
@@ -22,7 +33,21 @@ from typing import Any
 
 from capture.schema import from_mapping
 from radarid.errors import TrainError
-from radarid.learn.losses import contrastive, cross_entropy, identity_kd  # noqa: F401 (they register)
+from radarid.learn.losses import (  # noqa: F401 (they register)
+    attention,
+    contrastive,
+    correlation,
+    cross_entropy,
+    fitnet,
+    identity_kd,
+    jeffreys,
+    kd,
+    margin,
+    pkt,
+    rkd,
+    similarity,
+    vid,
+)
 from radarid.learn.losses.base import REGISTRY, Loss
 
 ENTRY_POINTS = "radarid.losses"
