@@ -11,8 +11,10 @@ import typer
 from radarid import __version__
 from radarid.cli import (
     bench,
+    benchmark,
     compare,
     demo,
+    diagnose,
     doctor,
     emulate,
     enroll,
@@ -44,6 +46,7 @@ for _command in (
     train,
     evaluate,
     compare,
+    diagnose,
     enroll,
     identify,
     plot,
@@ -56,6 +59,7 @@ for _command in (
     app.command()(getattr(_command, _command.__name__.rpartition(".")[2]))
 app.add_typer(radar.radar, name="radar")
 app.add_typer(gallery.gallery, name="gallery")
+app.add_typer(benchmark.benchmark, name="benchmark")
 
 
 def _version(wanted: bool) -> None:
