@@ -13,6 +13,9 @@ from radarid.errors import TrainError
 from radarid.learn.clip_augment import ClipAugment
 from radarid.learn.degrade import DegradeParams
 from radarid.learn.recipe_params import CfkdParams, IdentityKdParams, KdParams, MkdParams
+from radarid.learn.runtime import RuntimeParams
+from radarid.learn.sampling import SamplingParams
+from radarid.learn.stopping import StoppingParams
 from radarid.learn.students import InputParams
 from radarid.learn.teacher_head import HeadParams
 
@@ -144,7 +147,8 @@ class TrainConfig:
     Parameters
     ----------
     recipe : method; "baseline" is cross-entropy without faces, see `radarid.learn.recipes`
-    model, augment, degrade, faces, head, optim, average, threshold : see there
+    model, augment, degrade, sampling, faces, head, optim, average, stopping, threshold, runtime :
+        see there
     identitykd, kd, cfkd, mkd : of the recipes of these names
     teacher_run : folder of the run whose student is the radar teacher, for recipes with one; ""
         trains a baseline on undegraded clips first
@@ -161,6 +165,7 @@ class TrainConfig:
     model: ModelParams = Field(default_factory=ModelParams)
     augment: ClipAugment = Field(default_factory=ClipAugment)
     degrade: DegradeParams = Field(default_factory=DegradeParams)
+    sampling: SamplingParams = Field(default_factory=SamplingParams)
     faces: FaceUse = Field(default_factory=FaceUse)
     head: HeadParams = Field(default_factory=HeadParams)
     optim: OptimParams = Field(default_factory=OptimParams)
@@ -171,7 +176,9 @@ class TrainConfig:
     teacher_run: str = ""
     extra_losses: dict[str, ExtraLoss] = Field(default_factory=dict)
     average: AverageParams = Field(default_factory=AverageParams)
+    stopping: StoppingParams = Field(default_factory=StoppingParams)
     threshold: ThresholdParams = Field(default_factory=ThresholdParams)
+    runtime: RuntimeParams = Field(default_factory=RuntimeParams)
     split: SplitParams = Field(default_factory=SplitParams)
     split_seed: int = 0
     shuffle_labels: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,14 @@ class Embedder(Protocol):
         """Unit embeddings, float32 (n, d), of uint8 RGB crops (n, 160, 160, 3)."""
 
 
+@runtime_checkable
+class NormEmbedder(Embedder, Protocol):
+    """A teacher that also tells how long its embeddings were, which says how good a face was."""
+
+    def measure(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Unit embeddings, as `embed`, and float32 (n,) lengths before they were normalised."""
+
+
 @dataclass(frozen=True)
 class FaceBank:
     """Embeddings of faces and of their variations.
@@ -37,14 +45,26 @@ class FaceBank:
     ----------
     embeddings : float32 tensor, shape (n_faces, 1 + n_augmentations, d); variation 0 is the crop
         as it is
+    norms : float32 tensor, shape (n_faces, 1 + n_augmentations), lengths of the embeddings before
+        they were normalised; None where the teacher does not tell
     """
 
     embeddings: Tensor
+    norms: Tensor | None = None
 
-    def draw(self, faces: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """A random variation of each face asked for, float32 (n, d)."""
+    def draw(
+        self, faces: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """A random variation of each face asked for.
+
+        Returns
+        -------
+        embeddings : float32 tensor, shape (n, d)
+        norms : float32 tensor, shape (n,), or None
+        """
         variation = rng.integers(self.embeddings.shape[1], size=len(faces))
-        return self.embeddings[torch.from_numpy(faces), torch.from_numpy(variation)]
+        chosen = torch.from_numpy(faces), torch.from_numpy(variation)
+        return self.embeddings[chosen], None if self.norms is None else self.norms[chosen]
 
 
 def build_bank(
@@ -61,21 +81,34 @@ def build_bank(
     folder : where `face-embeddings-KEY.safetensors` lies, KEY being a hash of all of the above
     """
     recipe = (params.n_augmentations, params.flip, params.min_area, params.jitter)
-    digest = hashlib.sha256(repr((teacher.fingerprint, seed, recipe, crops.shape)).encode())
+    has_norms = isinstance(teacher, NormEmbedder)
+    facts = (teacher.fingerprint, seed, recipe, crops.shape, has_norms)
+    digest = hashlib.sha256(repr(facts).encode())
     digest.update(np.ascontiguousarray(crops).tobytes())
     path = folder / f"face-embeddings-{digest.hexdigest()[:16]}.safetensors"
     if path.is_file():
         log.info("face embeddings read from %s", path)
-        return FaceBank(load_file(path)["embeddings"])
+        found = load_file(path)
+        return FaceBank(found["embeddings"], found.get("norms"))
     ways = track(range(1 + params.n_augmentations), "embedding faces")
-    found = [_embed_varied(crops, teacher, params, k, seeding.rng(seed, "faces", k)) for k in ways]
-    bank = FaceBank(torch.from_numpy(np.stack(found, axis=1)))
-    folder.mkdir(parents=True, exist_ok=True)
+    columns = [
+        _measure_varied(crops, teacher, params, k, seeding.rng(seed, "faces", k)) for k in ways
+    ]
+    found = {"embeddings": torch.from_numpy(np.stack([column[0] for column in columns], axis=1))}
+    norms = [column[1] for column in columns if column[1] is not None]
+    if norms:
+        found["norms"] = torch.from_numpy(np.stack(norms, axis=1))
+    _write_private(path, found)
+    return FaceBank(found["embeddings"], found.get("norms"))
+
+
+def _write_private(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({"embeddings": bank.embeddings.contiguous()}, partial)
+    save_file(tensors, partial)
     partial.chmod(0o600)
     partial.replace(path)
-    return bank
 
 
 def embed_faces(
@@ -95,15 +128,19 @@ def embed_faces(
     float32 array, shape (n, 1 + n_augmentations, d); variation 0 is the crop as it is
     """
     return np.stack([
-        _embed_varied(crops, teacher, params, k, seeding.rng(seed, "faces", name, k))
+        _measure_varied(crops, teacher, params, k, seeding.rng(seed, "faces", name, k))[0]
         for k in range(1 + params.n_augmentations)
     ], axis=1)  # fmt: skip
 
 
-def _embed_varied(
+def _measure_varied(
     crops: np.ndarray, teacher: Embedder, params: FaceUse, k: int, rng: np.random.Generator
-) -> np.ndarray:
-    return teacher.embed(vary(crops, params, rng) if k else crops)
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Embeddings and norms of variation k of each crop; variation 0 is the crop as it is."""
+    varied = vary(crops, params, rng) if k else crops
+    if isinstance(teacher, NormEmbedder):
+        return teacher.measure(varied)
+    return teacher.embed(varied), None
 
 
 def vary(crops: np.ndarray, params: FaceUse, rng: np.random.Generator) -> np.ndarray:

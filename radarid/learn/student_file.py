@@ -23,7 +23,7 @@ from radarid.learn.students import InputParams, Student, build_student, to_input
 
 FORMAT = 1
 _WEIGHTS, _FACTS, _TEMPLATES = "student.safetensors", "student.json", "templates"
-_BATCH = 64
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def run(model: Student, images: Tensor) -> tuple[Tensor, Tensor]:
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        pieces = [model(part.to(device)) for part in images.split(_BATCH)]
+        pieces = [model(part.to(device)) for part in images.split(BATCH)]
     model.train(was_training)
     embeddings, logits = (torch.cat([piece[k].cpu() for piece in pieces]) for k in (0, 1))
     return embeddings, logits

@@ -146,19 +146,45 @@ class Teacher:
         -----
         Pixels x enter as (x - 127.5) / 128, facenet-pytorch's fixed standardisation.
         """
+        return self.measure(crops, batch)[0]
+
+    def measure(self, crops: np.ndarray, batch: int = 32) -> tuple[np.ndarray, np.ndarray]:
+        """Embed face crops, and tell how long each embedding was before it was normalised.
+
+        Parameters
+        ----------
+        crops, batch : as in `embed`
+
+        Returns
+        -------
+        embeddings : float32 array, shape (n, 512), as of `embed`
+        norms : float32 array, shape (n,)
+
+        Raises
+        ------
+        TrainError
+            Crops of another shape or type.
+        """
         if crops.dtype != np.uint8 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3):
             raise TrainError(
                 "not face crops", got=f"{crops.dtype} {crops.shape}",
                 expected=f"uint8 (n, {CROP_SIZE}, {CROP_SIZE}, 3)",
             )
         embeddings = np.empty((len(crops), EMBEDDING_SIZE), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(crops), batch):
-                part = np.ascontiguousarray(crops[start : start + batch])
-                pixels = torch.from_numpy(part).to(self.device).permute(0, 3, 1, 2).float()
-                points = self.module((pixels - 127.5) / 128)
-                embeddings[start : start + batch] = points.cpu().numpy()
-        return embeddings
+        norms = np.empty(len(crops), dtype=np.float32)
+        before: list[torch.Tensor] = []  # what the last layer gives, which is then normalised
+        hook = self.module.last_bn.register_forward_hook(lambda _, __, out: before.append(out))
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(crops), batch):
+                    part = np.ascontiguousarray(crops[start : start + batch])
+                    pixels = torch.from_numpy(part).to(self.device).permute(0, 3, 1, 2).float()
+                    points = self.module((pixels - 127.5) / 128)
+                    embeddings[start : start + batch] = points.cpu().numpy()
+                    norms[start : start + batch] = before.pop().norm(dim=1).cpu().numpy()
+        finally:
+            hook.remove()
+        return embeddings, norms
 
 
 def _network() -> Any:

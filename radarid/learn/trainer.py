@@ -2,63 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from capture.schema import to_mapping
 from radarid import __version__, seeding
 from radarid.data.store import GaitStore
-from radarid.errors import TrainError
-from radarid.learn import openset
+from radarid.learn import distributed
 from radarid.learn.checkpoint import (
     load_state,
     optimiser_tensors,
     restore_optimiser,
     save_state,
 )
-from radarid.learn.clip_augment import N_CHANCES, augment
 from radarid.learn.config import TrainConfig, pick_device, use_all_cores
+from radarid.learn.event_log import EventLog
+from radarid.learn.export import TrainReport, choose, copy_weights, finish, renormalised
 from radarid.learn.face_bank import Embedder
+from radarid.learn.guard import NotFiniteError, StepFacts, save_evidence
 from radarid.learn.identity import FairAverage, IdentityTracker
-from radarid.learn.metrics import closed_set, recall_per_identity
-from radarid.learn.recipes import build_recipe
-from radarid.learn.recipes.base import Batch, Step
+from radarid.learn.loader import EpochBatches, Loaded, each_tensor
+from radarid.learn.losses.base import IdentityState
+from radarid.learn.radar_teacher import ensure_radar_teacher, load_radar_teacher
+from radarid.learn.recipes import build_recipe, needs
 from radarid.learn.run_folder import RunFolder
-from radarid.learn.student_file import TrainedStudent, run, save_student
-from radarid.learn.training_data import Part, TrainingData, batches, load_training_data
-from radarid.progress import log, track
+from radarid.learn.stepper import Stepper
+from radarid.learn.stopping import EarlyStop
+from radarid.learn.student_file import save_student
+from radarid.learn.students import Student
+from radarid.learn.training_data import TrainingData, load_training_data
+from radarid.learn.validation import validate
+from radarid.progress import EpochBars, log
 
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What a training came to.
-
-    Parameters
-    ----------
-    run : its folder
-    subjects : people in order of their labels
-    selected : which weights were exported: "best", "final" or "average"
-    candidates : validation scores of each of them
-    n_train, n_val : clips
-    threshold : between known and unknown
-    seconds : of the epochs
-    """
-
-    run: Path
-    subjects: tuple[str, ...]
-    selected: str
-    candidates: dict[str, dict[str, float]]
-    n_train: int
-    n_val: int
-    threshold: float
-    seconds: float
+__all__ = ["TrainReport", "Trainer", "train"]
 
 
 def train(
@@ -86,7 +67,8 @@ def train(
     Raises
     ------
     TrainError
-        Nothing to train with, a loss that is not finite, or a run that is there already.
+        Nothing to train with, a run that is there already, or a loss or gradient that is not
+        finite (its batch is then saved in the run folder).
     RunError, StoreError
         The run to resume is missing or damaged, or the store is not the one it was begun with.
 
@@ -94,28 +76,64 @@ def train(
     -----
     The same store, configuration and seed give the same weights on one machine's CPU, and a
     training that was stopped and resumed gives those of one that was not: each epoch draws its
-    chance from the seed and its own number.
+    chance from the seed and its own number. Under torchrun every process calls this, takes its
+    share of each batch, and gets the same report; the first one writes the files.
     """
-    folder = RunFolder(out)
-    with GaitStore.open(store_path) as store:
-        if config is None:
-            config = folder.read_config()
-            folder.check_store(store)
-        else:
-            folder.begin(store, config)
-        use_all_cores()
-        data = load_training_data(store, config, teacher, cache or out.parent)
-        folder.write_split(store, data.split)
-        trainer = Trainer(data, config)
+    folder, is_new = RunFolder(out), config is not None
+    config = config or folder.read_config()
+    device = distributed.local_device(pick_device(config.device))
+    with distributed.session(device), GaitStore.open(store_path) as store:
+        with distributed.main_first():
+            if not is_new:
+                folder.check_store(store)
+            elif distributed.is_main():
+                folder.begin(store, config)
+            use_all_cores()
+            data = load_training_data(store, config, teacher, cache or out.parent)
+            if distributed.is_main():
+                folder.write_split(store, data.split)
+        radar_teacher = None
+        if needs(config).radar_teacher:
+            run = ensure_radar_teacher(store_path, config, cache or out.parent)
+            radar_teacher = load_radar_teacher(run, out, config)
+        trainer = Trainer(data, config, radar_teacher)
         trainer.resume(folder)
-        remaining = range(trainer.epoch, config.optim.n_epochs)
-        for epoch in track(remaining, f"training {out.name}"):
-            line = trainer.run_epoch(epoch)
-            folder.log_epoch(line)  # first: a line without a saved state is dropped on resuming
-            if trainer.epoch % config.save_every == 0 or trainer.epoch == config.optim.n_epochs:
-                trainer.save(folder)
-            _say(line, config.optim.n_epochs)
+        run_epochs(trainer, folder)
         return trainer.export(folder, store)
+
+
+def run_epochs(trainer: Trainer, folder: RunFolder) -> None:
+    """Train to the last epoch, or until patience is at an end; log and save as it goes.
+
+    Raises
+    ------
+    TrainError
+        A loss or gradient is not finite.
+    """
+    config, is_main = trainer.config, distributed.is_main()
+    events = None
+    if config.runtime.log_tensorboard and is_main:
+        events = EventLog(folder.path / "tensorboard", trainer.epoch)
+    name, n_epochs = f"training {folder.path.name}", config.optim.n_epochs
+    with EpochBars(name, n_epochs, trainer.epoch, is_silent=not is_main) as bars:
+        while not trainer.is_finished:
+            try:
+                line = trainer.run_epoch(trainer.epoch, bars)
+            except NotFiniteError as failure:
+                save_evidence(folder.path, failure)
+                raise
+            if not is_main:
+                continue
+            folder.log_epoch(line)  # first: a line without a saved state is dropped on resuming
+            if trainer.epoch % config.save_every == 0 or trainer.is_finished:
+                trainer.save(folder)
+            if events is not None:
+                events.write(line)
+            _say(line, n_epochs)
+    if trainer.epoch < n_epochs:
+        log.info("stopped early, after epoch %d of %d", trainer.epoch, n_epochs)
+    if events is not None:
+        events.close()
 
 
 def _say(line: dict[str, Any], n_epochs: int) -> None:
@@ -135,81 +153,101 @@ class Trainer:
     ----------
     data : clips and faces
     config : of the training
+    radar_teacher : a trained student, for recipes that need one
     """
 
-    def __init__(self, data: TrainingData, config: TrainConfig) -> None:
+    def __init__(
+        self, data: TrainingData, config: TrainConfig, radar_teacher: Student | None = None
+    ) -> None:
         self.data, self.config = data, config
-        self.device = pick_device(config.device)
+        self.device = distributed.local_device(pick_device(config.device))
         n_subjects = len(data.subjects)
         n_teacher = data.faces.bank.embeddings.shape[2] if data.faces else 0
         torch.manual_seed(self._seed("weights"))
-        self.recipe = build_recipe(config, n_subjects, n_teacher).to(self.device)
-        self.optimiser = torch.optim.Adam(
-            self.recipe.parameters(), lr=config.optim.lr, weight_decay=config.optim.weight_decay
-        )
+        self.recipe = build_recipe(config, n_subjects, n_teacher, radar_teacher)
+        self.student = self.recipe.student
+        self.stepper = Stepper(self.recipe, config.optim, config.runtime, self.device)
         self.tracker = IdentityTracker(n_subjects, config.identitykd.begin)
-        self.average = FairAverage(config.average)
+        self.average, self.stop = FairAverage(config.average), EarlyStop(config.stopping)
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_score, self.seconds = -1, -1.0, 0.0
         self.epoch = self.saved_epoch = 0
+        self.head_facts: dict[str, float] = {}
 
     def _seed(self, *names: object) -> int:
         return int(seeding.rng(self.config.seed, *names).integers(2**31))
 
-    def run_epoch(self, epoch: int) -> dict[str, Any]:
-        """Train on every clip once, validate, and return the line for the log.
+    @property
+    def is_finished(self) -> bool:
+        """Whether no epoch is to come."""
+        return self.epoch >= self.config.optim.n_epochs or self.stop.is_due
+
+    def run_epoch(self, epoch: int, bars: EpochBars | None = None) -> dict[str, Any]:
+        """Train on the clips of an epoch, validate, and return the line for the log.
+
+        Parameters
+        ----------
+        epoch : counted from 0
+        bars : told of every step
 
         Raises
         ------
-        TrainError
-            The loss is not finite.
+        NotFiniteError
+            A loss or gradient is not finite.
         """
         started = time.monotonic()
-        lr = self.config.optim.lr_at(epoch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        torch.manual_seed(self._seed("dropout", epoch))
-        chance = seeding.rng(self.config.seed, "batches", epoch)
+        if epoch == 0 and self.recipe.head is not None and self.data.faces is not None:
+            self.head_facts = self.recipe.head.fit(self.data.faces.labelled(self.data.subjects))
+            log.info("head on the face embeddings: %s", self.head_facts)
+        self.stepper.set_rate(self.config.optim.lr_at(epoch))
+        own = [distributed.rank()] if distributed.rank() else []  # dropout of other clips
+        torch.manual_seed(self._seed("dropout", epoch, *own))
         identity = self.tracker.state(epoch, self.device)
-        part, sums = self.data.train, dict[str, float]()
+        wants_clean = needs(self.config).clean
+        drawn = EpochBatches.draw(self.data, self.config, wants_clean, epoch)
+        if bars is not None:
+            bars.begin(len(drawn))
         self.recipe.train()
-        for batch in batches(len(part), self.config.optim.batch_size, chance):
-            labels = part.labels[batch].to(self.device)
-            faces = None
-            if self.data.faces is not None:
-                faces = self.data.faces.draw(part.rows[batch], chance).to(self.device)
-            chances = chance.random((len(batch), N_CHANCES))
-            images = augment(part.images[batch], self.config.augment, chances).to(self.device)
-            step = self.recipe(Batch(images, labels, faces), identity)
-            self._check_finite(step, epoch)
-            self.optimiser.zero_grad()
-            step.total.backward()
-            self.optimiser.step()
-            self.tracker.observe(step.logits, step.labels)
-            for name, value in [("loss", step.total), *((t.name, t.value) for t in step.terms)]:
-                sums[name] = sums.get(name, 0.0) + value.item() * len(batch) / len(part)
-        line: dict[str, Any] = {"epoch": epoch, "lr": lr, "loss": sums.pop("loss"), "losses": sums}
+        sums, waiting = EpochSums(), time.monotonic()
+        for number, loaded in enumerate(drawn.load()):
+            sums.loading_s += time.monotonic() - waiting
+            facts = self._step(loaded, identity, epoch, number)
+            sums.add(facts, loaded.n)
+            if bars is not None:
+                bars.step(f"loss {facts.loss:.3f}")
+            waiting = time.monotonic()
+        trained_s = time.monotonic() - started
+        line = {"epoch": epoch, "lr": self.config.optim.lr_at(epoch), **sums.line()}
         line |= self._after_epoch(epoch)
         line["seconds"] = round(time.monotonic() - started, 3)
+        line["loading_share"] = round(sums.loading_s / trained_s, 4)
         self.seconds += line["seconds"]
+        if bars is not None:
+            bars.end(f"validation {100 * line['val_macro_recall']:.0f} %")
         return line
 
-    def _check_finite(self, step: Step, epoch: int) -> None:
-        if not bool(torch.isfinite(step.total)):
-            parts = ", ".join(f"{term.name} {term.value.item():.4g}" for term in step.terms)
-            raise TrainError(
-                "the loss is not finite any more", where=f"epoch {epoch}", got=parts,
-                remedy="a smaller optim.lr; the state before this epoch is kept in last/",
-            )
+    def _step(
+        self, loaded: Loaded, identity: IdentityState, epoch: int, number: int
+    ) -> StepFacts:
+        """One step, with the identities' hits counted before the update."""
+        batch = each_tensor(loaded.batch, lambda value: value.to(self.device, non_blocking=True))
+        try:
+            step, facts = self.stepper.step(batch, identity)
+        except NotFiniteError as failure:
+            failure.rows, failure.epoch, failure.step = loaded.rows, epoch, number
+            raise
+        self.tracker.observe(step.logits, step.labels)
+        return facts
 
     def _after_epoch(self, epoch: int) -> dict[str, Any]:
         """Validate, and update what depends on it."""
         train_accuracy = self.tracker.finish_epoch()
-        scores, per_identity = self._validate()
-        averaged = self.average.update(self.recipe.student, per_identity)
+        scores, per_identity = validate(self.student, self.data)
+        averaged = self.average.update(self.student, per_identity)
+        self.stop.observe(scores["macro_recall"])
         if scores["macro_recall"] >= self.best_score:
             self.best_score, self.best_epoch = scores["macro_recall"], epoch
-            self.best = _copy(self.recipe.student.state_dict())
+            self.best = copy_weights(self.student)
         self.epoch = epoch + 1
         return {
             "train_accuracy": train_accuracy,
@@ -219,29 +257,21 @@ class Trainer:
             "identity_accuracy_mean": float(self.tracker.accuracy.mean()),
         }
 
-    def _validate(self) -> tuple[dict[str, float], Tensor]:
-        """Validation scores, and the accuracy on each identity that has validation clips."""
-        val = self.data.val
-        _, logits = run(self.recipe.student, val.images)
-        labels, predicted = val.labels.numpy(), logits.argmax(1).numpy()
-        scores = closed_set(labels, predicted)
-        scores["cross_entropy"] = float(functional.cross_entropy(logits, val.labels))
-        per_identity = recall_per_identity(labels, predicted, len(self.data.subjects))
-        return scores, torch.from_numpy(per_identity[~np.isnan(per_identity)])
-
     # -- stopping and going on --------------------------------------------------------------
     def save(self, folder: RunFolder) -> None:
         """Save everything that the next epoch depends on."""
         files = {
             "recipe": dict(self.recipe.state_dict()),
-            "optimiser": optimiser_tensors(self.optimiser),
+            "optimiser": optimiser_tensors(self.stepper.optimiser),
             "identity": {"accuracy": self.tracker.accuracy},
             "average": self.average.weights or None,
             "best": self.best if self.best_epoch >= self.saved_epoch else None,
         }
         facts = {
-            "best_epoch": self.best_epoch, "best_score": self.best_score, "seconds": self.seconds
-        }
+            "best_epoch": self.best_epoch, "best_score": self.best_score, "seconds": self.seconds,
+            "stop": {"best": self.stop.best, "n_idle": self.stop.n_idle},
+            "scaler": self.stepper.precision.scaler.state_dict(), "head": self.head_facts,
+        }  # fmt: skip
         save_state(folder.last, self.epoch, files, facts)
         self.saved_epoch = self.epoch
 
@@ -252,73 +282,71 @@ class Trainer:
             return
         self.epoch, files, facts = saved
         self.recipe.load_state_dict(files["recipe"])
-        restore_optimiser(self.optimiser, files["optimiser"])
+        restore_optimiser(self.stepper.optimiser, files["optimiser"])
         self.tracker.accuracy = files["identity"]["accuracy"]
         self.average.weights = files.get("average", {})
         self.best = files["best"]
         self.best_epoch, self.best_score = facts["best_epoch"], facts["best_score"]
         self.seconds, self.saved_epoch = facts["seconds"], self.epoch
-        folder.forget_epochs_from(self.epoch)
+        self.stop.best, self.stop.n_idle = facts["stop"]["best"], facts["stop"]["n_idle"]
+        self.stepper.precision.scaler.load_state_dict(facts["scaler"])
+        self.head_facts = facts["head"]
+        if distributed.is_main():
+            folder.forget_epochs_from(self.epoch)
         log.info("resuming %s after epoch %d", folder.path, self.epoch)
 
     # -- the result -------------------------------------------------------------------------
     def export(self, folder: RunFolder, store: GaitStore) -> TrainReport:
         """Choose the weights that validate best, set the threshold, write the student."""
-        candidates = {"final": _copy(self.recipe.student.state_dict()), "best": self.best}
+        data, config = self.data, self.config
+        candidates = {"final": copy_weights(self.student), "best": self.best}
         if self.average.weights:
-            candidates["average"] = self.average.weights
-        scores = {}
-        for name, weights in candidates.items():
-            self.recipe.student.load_state_dict(weights)
-            scores[name] = self._validate()[0]
-        selected = max(
-            scores, key=lambda name: (scores[name]["macro_recall"], -scores[name]["cross_entropy"])
-        )
-        self.recipe.student.load_state_dict(candidates[selected])
+            candidates["average"] = renormalised(
+                self.student, self.average.weights, data, config
+            )
+        selected, scores = choose(self.student, data, candidates)
         facts = {
-            "recipe": self.config.recipe, "selected": selected, "candidates": scores,
-            "best_epoch": self.best_epoch, "n_epochs": self.config.optim.n_epochs,
-            "seed": self.config.seed, "shuffled_labels": self.config.shuffle_labels,
-            "split": to_mapping(self.config.split), "radarid": __version__,
+            "recipe": config.recipe, "selected": selected, "candidates": scores,
+            "best_epoch": self.best_epoch, "n_epochs": self.epoch,
+            "seed": config.seed, "shuffled_labels": config.shuffle_labels,
+            "split": to_mapping(config.split), "radarid": __version__,
+            **({"head": self.head_facts} if self.head_facts else {}),
         }  # fmt: skip
-        student = self._trained(store, facts)
-        save_student(folder.path, student)
+        student = finish(self.student, data, config, store, facts)
+        if distributed.is_main():
+            save_student(folder.path, student)
         return TrainReport(
-            run=folder.path, subjects=self.data.subjects, selected=selected, candidates=scores,
-            n_train=len(self.data.train), n_val=len(self.data.val),
+            run=folder.path, subjects=data.subjects, selected=selected, candidates=scores,
+            n_train=len(data.train), n_val=len(data.val), n_epochs=self.epoch,
             threshold=student.threshold, seconds=round(self.seconds, 1),
         )  # fmt: skip
 
-    def _trained(self, store: GaitStore, facts: dict[str, Any]) -> TrainedStudent:
-        """The student with templates of the training clips and a threshold from validation."""
-        n_subjects = len(self.data.subjects)
-        model = self.recipe.student.eval()
-        known, _ = run(model, self.data.train.images)
-        people = openset.templates(known.numpy(), self.data.train.labels.numpy(), n_subjects)
-        calibration = self._calibration()
-        return TrainedStudent(
-            model, self.config.model.student, self.config.model.input, self.data.subjects,
-            store.radar, store.dsp, people, calibration, facts,
-        )  # fmt: skip
 
-    def _calibration(self) -> openset.Calibration:
-        """The threshold, from validation walks and the outsiders' (or pseudo-strangers')."""
-        model, data = self.recipe.student, self.data
-        scores, labels = walk_scores(model, data.val)
-        if len(data.outsiders):
-            strangers = walk_scores(model, data.outsiders)[0].max(1)
+class EpochSums:
+    """What the steps of an epoch add up to."""
+
+    def __init__(self) -> None:
+        self.loading_s = 0.0
+        self._n = self._n_skipped = 0
+        self._losses: dict[str, float] = {}
+        self._norms: list[float] = []
+
+    def add(self, facts: StepFacts, n: int) -> None:
+        """Take in a step on n clips."""
+        self._n += n
+        for name, value in {"loss": facts.loss, **facts.terms}.items():
+            self._losses[name] = self._losses.get(name, 0.0) + value * n
+        if math.isfinite(facts.gradient_norm):
+            self._norms.append(facts.gradient_norm)
         else:
-            strangers = openset.pseudo_strangers(scores, labels)
-        genuine = scores[np.arange(len(labels)), labels]
-        return openset.calibrate(genuine, strangers, self.config.threshold.false_accept_rate)
+            self._n_skipped += 1
 
-
-def walk_scores(model: Any, part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (n_captures, n_subjects) and labels (n_captures,) of the captures of a part."""
-    _, logits = run(model, part.images)
-    scores, first = openset.walk_means(logits.numpy(), part.captures)
-    return scores, part.labels.numpy()[first]
-
-
-def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in state.items()}
+    def line(self) -> dict[str, Any]:
+        """Means over the clips, and over the steps that were taken."""
+        means = {name: value / self._n for name, value in self._losses.items()}
+        return {
+            "loss": means.pop("loss"),
+            "losses": means,
+            "gradient_norm": sum(self._norms) / max(1, len(self._norms)),
+            "skipped_steps": self._n_skipped,
+        }

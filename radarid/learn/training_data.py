@@ -18,10 +18,12 @@ from radarid.data.tables import ClipTable, FaceTable, Group
 from radarid.errors import TrainError
 from radarid.learn.config import FaceUse, TrainConfig
 from radarid.learn.face_bank import Embedder, FaceBank, build_bank
-from radarid.learn.recipes import uses_faces
+from radarid.learn.recipes import needs, uses_faces
 from radarid.learn.students import InputParams, to_input
+from radarid.learn.teacher_head import LabelledFaces
 from radarid.progress import log
 
+DIRECTIONS = ("away", "towards")
 _READ_AT_ONCE = 256
 
 
@@ -35,12 +37,15 @@ class Part:
     images : uint8 tensor, shape (n, size, size), or (n, 3, size, size) of three planes
     labels : int64 tensor, shape (n,)
     captures : int64 array, shape (n,), the recording each clip comes from
+    directions : int64 tensor, shape (n,), 0 away, 1 towards, -1 across or, since folded clips all
+        look away, unknown
     """
 
     rows: np.ndarray
     images: Tensor
     labels: Tensor
     captures: np.ndarray
+    directions: Tensor
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,24 +57,37 @@ class FaceSource:
 
     Parameters
     ----------
-    pairs : chooses faces; its face table has the rows of the bank
-    bank : their embeddings
+    pairs : chooses faces of `table`
+    table : of the faces
+    bank : their embeddings, row by row
     params : how they are chosen
     clip_s : length of a clip
     """
 
     pairs: FacePairs
+    table: FaceTable
     bank: FaceBank
     params: FaceUse
     clip_s: float
 
-    def draw(self, clips: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """Embedding of a face for each clip (rows of the clip table), float32 (n, d)."""
+    def draw(
+        self, clips: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """A face for each clip (rows of the clip table): see `FaceBank.draw`."""
         if self.params.pairing == "synchronous":
             faces = self.pairs.synchronous(clips, self.clip_s)
         else:
             faces = self.pairs.random(clips, rng)
         return self.bank.draw(faces, rng)
+
+    def labelled(self, subjects: tuple[str, ...]) -> LabelledFaces:
+        """The faces of `subjects`, with their labels, for a classifier of faces."""
+        own = np.isin(self.table.subject, subjects)
+        labels = np.searchsorted(subjects, self.table.subject[own]).astype(np.int64)
+        return LabelledFaces(
+            self.bank.embeddings[torch.from_numpy(own)], torch.from_numpy(labels),
+            self.table.recording[own],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,8 +124,13 @@ def load_part(
     ]
     shape = (0, 3, params.size, params.size) if stacked else (0, params.size, params.size)
     images = torch.cat(pieces) if pieces else torch.empty(shape, dtype=torch.uint8)
-    labels = np.searchsorted(subjects, table.subject[rows])
-    return Part(rows, images, torch.from_numpy(labels.astype(np.int64)), table.recording[rows])
+    labels = np.searchsorted(subjects, table.subject[rows]).astype(np.int64)
+    known = [] if params.fold else [table.direction[rows] == name for name in DIRECTIONS]
+    directions = np.select(known, range(len(known)), -1) if known else np.full(len(rows), -1)
+    return Part(
+        rows, images, torch.from_numpy(labels), table.recording[rows],
+        torch.from_numpy(directions.astype(np.int64)),
+    )  # fmt: skip
 
 
 def load_training_data(
@@ -213,7 +236,17 @@ def _load_faces(
 
             teacher = Teacher(device=pick_device(config.device))
         bank = build_bank(store.read_faces(rows), teacher, params, config.seed, cache)
-    return FaceSource(FacePairs(table, FaceTable(**columns), train), bank, params, clip_s)
+    if needs(config).norms and bank.norms is None:
+        raise TrainError(
+            "nobody knows how long the face embeddings were before they were normalised",
+            where=store.path, expected="norms, which this training weighs the faces by",
+            got="a store of embeddings, which are unit vectors"
+            if store.face_content.kind == "embeddings" else "a teacher that does not tell them",
+            remedy="switch the quality weights off, or ingest the recordings into a store of face"
+            " crops",
+        )  # fmt: skip
+    chosen = FaceTable(**columns)
+    return FaceSource(FacePairs(table, chosen, train), chosen, bank, params, clip_s)
 
 
 def _at_most(rows: np.ndarray, subject: np.ndarray, n: int, seed: int) -> np.ndarray:
@@ -263,8 +296,3 @@ def shuffle_labels(table: ClipTable, split: Split, seed: int) -> ClipTable:
     for row, walk in enumerate(names):
         subject[row] = owner.get(walk, walk[0])
     return dataclasses.replace(table, subject=subject)
-
-
-def batches(n: int, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Random batches of 0 .. n - 1 of at most `size`, of equal length but for one clip."""
-    return np.array_split(rng.permutation(n), -(-n // size))
