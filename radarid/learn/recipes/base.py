@@ -150,7 +150,7 @@ class Recipe(nn.Module):
 
     def __init__(self, given: Ingredients) -> None:
         super().__init__()
-        self.given_config = given.config
+        self.config = given.config
         self.student = given.student
         self.projector: nn.Module = nn.Identity()
         self.head: TeacherHead | None = None
@@ -178,7 +178,7 @@ class Recipe(nn.Module):
             A loss needs what this recipe does not provide.
         """
         check_needs(self.losses(), self.provides)
-        size = self.given_config.model.input.size
+        size = self.config.model.input.size
         shapes = {"student": self.student.feature_shapes(size, self.taps("student"))}
         if self.teacher is not None:
             shapes["teacher"] = self.teacher.student.feature_shapes(size, self.taps("teacher"))
@@ -191,9 +191,9 @@ class Recipe(nn.Module):
         self.sizes = replace(self.sizes, features=features)
         for loss in self.losses():
             loss.build(self.sizes)
-        if self.needs(self.given_config).faces and "teacher.logits" in self.required():
+        if self.needs(self.config).faces and "teacher.logits" in self.required():
             sizes = self.sizes
-            self.head = TeacherHead(sizes.n_teacher, sizes.n_subjects, self.given_config.head)
+            self.head = TeacherHead(sizes.n_teacher, sizes.n_subjects, self.config.head)
 
     def required(self) -> frozenset[str]:
         """Dotted names of all that some loss reads."""
