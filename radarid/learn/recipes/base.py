@@ -253,8 +253,9 @@ class Recipe(nn.Module):
         identity : of the epoch
         """
         inputs = replace(gather(self.networks(batch)), identity=identity)
-        terms = self.terms(inputs)
-        for name, loss in self.extra.items():
-            terms.append(Term(name, self.extra_weights[name], loss(inputs)))
+        with torch.autocast(inputs.labels.device.type, enabled=False):  # losses are float32
+            terms = self.terms(inputs)
+            for name, loss in self.extra.items():
+                terms.append(Term(name, self.extra_weights[name], loss(inputs)))
         total = torch.stack([term.weight * term.value for term in terms]).sum()
         return Step(total, tuple(terms), inputs.get("student.logits"), inputs.labels)
