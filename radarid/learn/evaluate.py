@@ -62,7 +62,7 @@ def evaluate(
         folder.check_store(store)
         table, split = split_and_label(store, config)
         folder.write_split(store, split)
-        scores, test = score(student, store, table, split)
+        scores, test = score(student, store, table, split, config.degrade)
     write_predictions(run_path, test, student.subjects)
     named: dict[str, Any] = {"run": run_path.name, "recipe": config.recipe, "seed": config.seed}
     result = named | scores

@@ -52,11 +52,12 @@ def run_control(
             store_path, control.path, None if control.exists else config,
             teacher=teacher, cache=folder.path.parent,
         )  # fmt: skip
-    student = load_student(control.path, pick_device(folder.read_config().device))
+    own = control.read_config()
+    student = load_student(control.path, pick_device(own.device))
     with GaitStore.open(store_path) as store:
-        table, split = split_and_label(store, control.read_config())
+        table, split = split_and_label(store, own)
         control.write_split(store, split)
-        scores, _ = score(student, store, table, split)
+        scores, _ = score(student, store, table, split, own.degrade)
     limit = at_chance_below(result["chance"]["guessing"], result["n_test_walks"])
     reached = scores["walks"]["accuracy"] if "walks" in scores else scores["retrieval"]["rank_1"]
     return {

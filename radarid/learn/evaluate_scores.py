@@ -5,6 +5,7 @@ Clips are scored one by one, walks by all clips of a recording together.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from radarid.errors import RunError
 from radarid.learn import metrics, openset
 from radarid.learn import reliability as believe
 from radarid.learn.bootstrap import bootstrap_interval, mean_interval
+from radarid.learn.degrade import DegradeParams
 from radarid.learn.probes import Probes, probe
 from radarid.learn.student_file import TrainedStudent
 
@@ -25,14 +27,17 @@ FALSE_ACCEPT_RATES = (0.001, 0.01, 0.1)
 
 
 def score(
-    student: TrainedStudent, store: GaitStore, table: ClipTable, split: Split
-) -> tuple[dict[str, Any], Probes]:
+    student: TrainedStudent, store: GaitStore, table: ClipTable, split: Split,
+    lesser: DegradeParams,
+) -> tuple[dict[str, Any], Probes]:  # fmt: skip
     """Score a student on the test part of a split.
 
     Parameters
     ----------
     student : what is scored
     store, table, split : what it is scored on
+    lesser : how clips were degraded in training, as they are here; `undegraded` then tells what
+        the same student makes of them as they are
 
     Returns
     -------
@@ -46,37 +51,48 @@ def score(
     RunError
         Nobody to test, or one person to be found among one.
     """
+    see = functools.partial(probe, student, store, table)
     is_disjoint = split.params.protocol == "subject"
     people, subjects = student.templates, student.subjects
     if is_disjoint:
         subjects = split.subjects["test"]
-        if len(subjects) < 2:
-            raise RunError(
-                "finding one person among one says nothing", where="protocol subject",
-                got=f"test people {', '.join(subjects)}",
-                remedy="a larger split.test_fraction, or more people",
-            )
-        enrolled = probe(student, store, table, split.enroll, subjects)
-        people = openset.templates(enrolled.embeddings, enrolled.labels, len(subjects))
-    test = probe(student, store, table, _rows_of(split.test, table, subjects), subjects)
-    if is_disjoint:
-        test = replace(test, templates=people)
-    if not len(test.rows):
+        people = _enrol(see(split.enroll, subjects, lesser))
+    rows = _rows_of(split.test, table, subjects)
+    if not len(rows):
         raise RunError("no test clip of the people it knows", where=store.path)
+    test = see(rows, subjects, lesser)
     result: dict[str, Any] = {
         "split": split.report(),
         "n_subjects": len(subjects),
-        "n_test_clips": len(test.rows),
+        "n_test_clips": len(rows),
         "n_test_walks": len(np.unique(test.captures)),
         "chance": _chance(test),
     }
-    if not is_disjoint:
-        val = probe(student, store, table, _rows_of(split.val, table, subjects), subjects)
+    if is_disjoint:
+        test = replace(test, templates=people)
+    else:
+        val = see(_rows_of(split.val, table, subjects), subjects, lesser)
         result |= closed_set(test)
         result["calibration"] = calibration(test, val)
+        if lesser.enabled:
+            plain = closed_set(see(rows, subjects, DegradeParams()))
+            result["undegraded"] = {level: plain[level] for level in ("clips", "walks")}
     result["retrieval"] = retrieval(test, people)
-    result["open_set"] = _strangers(student, store, table, split, test, people)
+    names = split.subjects["unknown"]
+    strangers = see(split.unknown, names, lesser) if names else None
+    result["open_set"] = open_set(test, strangers, people, student.threshold)
     return result, test
+
+
+def _enrol(enrolled: Probes) -> np.ndarray:
+    """Templates of the test people of protocol subject, from the walk that enrols each."""
+    if len(enrolled.subjects) < 2:
+        raise RunError(
+            "finding one person among one says nothing", where="protocol subject",
+            got=f"test people {', '.join(enrolled.subjects)}",
+            remedy="a larger split.test_fraction, or more people",
+        )
+    return openset.templates(enrolled.embeddings, enrolled.labels, len(enrolled.subjects))
 
 
 def _rows_of(rows: np.ndarray, table: ClipTable, subjects: tuple[str, ...]) -> np.ndarray:
@@ -221,16 +237,20 @@ def retrieval(test: Probes, people: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _strangers(
-    student: TrainedStudent, store: GaitStore, table: ClipTable, split: Split, test: Probes,
-    people: np.ndarray,
-) -> dict[str, Any]:  # fmt: skip
+def open_set(
+    test: Probes, strangers: Probes | None, people: np.ndarray, threshold: float
+) -> dict[str, Any]:
     """Walks of people held out entirely, and the student's threshold on them and on its own.
 
-    Scores are what `identify` decides by; people enrolled after the training (protocol subject)
-    have templates only, to which the threshold does not apply.
+    Parameters
+    ----------
+    test : probes of known people
+    strangers : probes of people who are known nowhere; None where nobody was held out
+    people : templates of the known; those enrolled after the training (`test.templates`) are
+        scored by them, others by logits, as `identify` does
+    threshold : on logits, set on validation walks; does not apply to templates
     """
-    by_template = split.params.protocol == "subject"
+    by_template = test.templates is not None
 
     def scores_of(probes: Probes) -> tuple[np.ndarray, np.ndarray]:
         embeddings, logits, first = probes.walks()
@@ -240,20 +260,22 @@ def _strangers(
     scores, labels = scores_of(test)
     result: dict[str, Any] = {}
     if not by_template:
-        accepted = scores.max(1) >= student.threshold
+        accepted = scores.max(1) >= threshold
         result = {
-            "threshold": student.threshold,
+            "threshold": threshold,
             "known_walks_accepted": float(accepted.mean()),
             "known_walks_identified": float((accepted & (scores.argmax(1) == labels)).mean()),
         }
-    if not len(split.unknown):
+    if strangers is None:
         return result | {"strangers": "none held out: --set split.unknown_subjects='[\"name\"]'"}
-    names = split.subjects["unknown"]
-    strange, own = scores_of(probe(student, store, table, split.unknown, names))
+    strange, own = scores_of(strangers)
     if not by_template:
-        accepted = strange.max(1) >= student.threshold
+        accepted = strange.max(1) >= threshold
         result |= {
-            "strangers": {name: float(accepted[own == k].mean()) for k, name in enumerate(names)},
+            "strangers": {
+                name: float(accepted[own == k].mean())
+                for k, name in enumerate(strangers.subjects)
+            },
             "strangers_accepted": float(accepted.mean()),
         }
     return result | {

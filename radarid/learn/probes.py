@@ -9,10 +9,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from radarid import seeding
 from radarid.data.store import GaitStore
 from radarid.data.tables import ClipTable
 from radarid.errors import RunError
 from radarid.learn import openset
+from radarid.learn.degrade import DegradeParams, degrade
 from radarid.learn.student_file import TrainedStudent, run
 from radarid.learn.training_data import load_part
 
@@ -62,7 +64,7 @@ class Probes:
 
 def probe(
     student: TrainedStudent, store: GaitStore, table: ClipTable, rows: np.ndarray,
-    subjects: tuple[str, ...],
+    subjects: tuple[str, ...], lesser: DegradeParams,
 ) -> Probes:  # fmt: skip
     """Run a student on clips of a store.
 
@@ -72,9 +74,11 @@ def probe(
     store, table : where the clips are; the table's subjects give the labels
     rows : int64 array, shape (n,), of the table
     subjects : sorted names, all those of the rows among them
+    lesser : what is taken from the clips before the student sees them, drawn the same every time
     """
     part = load_part(store, table, rows, subjects, student.input)
-    embeddings, logits = run(student.model, part.images)
+    images = degrade(part.images, lesser, seeding.rng(0, "degraded probes"))
+    embeddings, logits = run(student.model, images)
     names = {name: number for number, name in enumerate(sorted(set(table.groups)))}
     groups = np.array([names[name] for name in table.groups], np.int64)[rows]
     return Probes(
