@@ -1,0 +1,1 @@
+"""An example of losses that live outside radarid."""
