@@ -7,13 +7,14 @@ from typing import Any
 
 import naive.losses
 import naive.losses_components
+import naive.losses_papers
 import numpy as np
 import torch
 
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import IdentityState, Loss, LossInputs, Outputs, Sizes
 
-MODULES = (naive.losses, naive.losses_components)
+MODULES = (naive.losses, naive.losses_components, naive.losses_papers)
 TWINS: dict[str, Callable[..., float]] = {k: v for m in MODULES for k, v in m.TWINS.items()}
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     k: v for m in MODULES for k, v in m.VARIANTS.items()
@@ -37,7 +38,7 @@ ALIKE = {name: FEATURES[name.replace("teacher", "student")] for name in FEATURES
 def shapes_for(name: str) -> dict[str, tuple[int, ...]]:
     """Shapes of the features that a loss is tested on: alike if its twin's module says so."""
     module = next(m for m in MODULES if name in m.TWINS)
-    return ALIKE if getattr(module, "ALIKE", False) else FEATURES
+    return ALIKE if name in getattr(module, "ALIKE", ()) else FEATURES
 
 
 def values_for(
@@ -54,7 +55,8 @@ def values_for(
         values[name.replace(".", ".features.")] = rng.normal(size=(n, *shape))
     values["accuracy"] = rng.uniform(size=N_SUBJECTS)
     values["teacher.norm"] = rng.uniform(1, 9, size=n)
-    values["student.direction"] = rng.normal(size=(n, N_DIRECTIONS))
+    for network in ("student", "fused"):
+        values[f"{network}.direction"] = rng.normal(size=(n, N_DIRECTIONS))
     values["student.reconstruction"] = rng.uniform(size=(n, *IMAGE))
     values["clean"] = rng.uniform(size=(n, *IMAGE))
     values["directions"] = np.resize([0, 1, 1, -1], n)

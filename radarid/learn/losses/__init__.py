@@ -21,6 +21,17 @@ every registered loss. A loss in another package is found through the entry-poin
 | `cc`            | Correlation congruence (ICCV 19) | RepDistiller's    |
 | `vid`           | VID (CVPR 2019)                  | section 2         |
 | `mkd`           | MKD (AAAI 2023), our reading     | abstract          |
+| `fskd`          | F-SKD (arXiv 2303.04681)         | stage-wise cosine |
+| `norm_kd`       | F-SKD, its ablation              | Table 4           |
+| `cosface`       | CosFace (CVPR 2018)              | 4                 |
+| `arcface`       | ArcFace (CVPR 2019)              | 3                 |
+| `fdcmkd`        | FD-CMKD (arXiv 2511.19887)       | 4-9               |
+| `supcon`        | SupCon (NeurIPS 2020)            | 2                 |
+| `feature_distill` | THz multi-task (Preprints 2026) | 11-12            |
+| `logit_distill` | THz multi-task                   | 14                |
+| `direction`     | THz multi-task                   | posture loss      |
+| `charbonnier`   | THz multi-task                   | 5                 |
+| `ssim`          | SSIM (IEEE TIP 2004)             | 13                |
 """
 
 from __future__ import annotations
@@ -38,14 +49,22 @@ from radarid.learn.losses import (  # noqa: F401 (they register)
     contrastive,
     correlation,
     cross_entropy,
+    direction,
+    distill,
+    fdcmkd,
     fitnet,
+    fskd,
     identity_kd,
     jeffreys,
     kd,
     margin,
+    margin_heads,
     pkt,
+    reconstruction,
     rkd,
     similarity,
+    ssim,
+    supcon,
     vid,
 )
 from radarid.learn.losses.base import REGISTRY, Loss
