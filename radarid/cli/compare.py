@@ -88,7 +88,7 @@ def _print_tables(out: Path, result: dict[str, Any]) -> None:
     from radarid.learn import compare_tables as tables
 
     print_table(tables.describe(result), *tables.score_table(result))
-    typer.echo(tables.doubt(result))
+    typer.echo(tables.doubt(result, result["methods"][0]["name"]))
     if any(row["tuning"] for row in result["methods"]):
         print_table("validation, by factor of the tuned weight", *tables.tuning_table(result))
     if result["pairs"]:

@@ -20,7 +20,7 @@ COLUMNS = {
     "calibration_error": "ECE",
 }
 _MEAN, _WORST = "tab:blue", "tab:red"
-_MOST_PAIRS = 36
+MOST_PAIRS = 36
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -31,11 +31,12 @@ def markdown(result: Mapping[str, Any]) -> str:
     result : as `compare` gives it
     """
     parts = [
-        "# Comparison", describe(result), table(*score_table(result)), doubt(result),
+        "# Comparison", describe(result), table(*score_table(result)),
+        doubt(result, result["methods"][0]["name"]),
     ]  # fmt: skip
     if any(row["tuning"] for row in result["methods"]):
-        parts += ["## The tuned weight", _tuning_text(result), table(*tuning_table(result))]
-    if 0 < len(result["pairs"]) <= _MOST_PAIRS:
+        parts += ["## The tuned weight", tuning_text(result), table(*tuning_table(result))]
+    if 0 < len(result["pairs"]) <= MOST_PAIRS:
         parts += ["## Differences", PAIRS_TEXT, table(*pair_table(result))]
     return "\n\n".join(parts) + "\n"
 
@@ -77,8 +78,14 @@ def percent(score: Mapping[str, Any]) -> str:
     return f"{100 * score['mean']:.1f}{deviation}"
 
 
-def doubt(result: Mapping[str, Any]) -> str:
-    """Chance level and control in a sentence."""
+def doubt(result: Mapping[str, Any], name: str) -> str:
+    """Chance level and control in a sentence.
+
+    Parameters
+    ----------
+    result : of a comparison or an evaluation
+    name : what the control was trained like
+    """
     chance, control = result["chance"], result["control"]
     text = (
         f"Chance: {chance['guessing']:.1%} by guessing, {chance['most_frequent']:.1%} by always "
@@ -90,12 +97,13 @@ def doubt(result: Mapping[str, Any]) -> str:
     bound = limit if isinstance(limit, str) else f"chance is below {limit:.1%}"
     verdict = "" if control["is_at_chance"] else ": a leak? it should know nothing"
     return (
-        f"{text}Control ({result['methods'][0]['name']} with shuffled labels): "
+        f"{text}Control ({name} with shuffled labels): "
         f"{control['walk_accuracy']:.1%} of the recordings ({bound}){verdict}."
     )
 
 
-def _tuning_text(result: Mapping[str, Any]) -> str:
+def tuning_text(result: Mapping[str, Any]) -> str:
+    """What the table of the tuned weights means."""
     return (
         "One weight a method, as a factor of its default; macro recall on validation clips (%), "
         f"seed {result['seeds'][0]}. The best is in bold and is the one in the table above."
@@ -140,10 +148,15 @@ def pair_table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Write the picture; the format follows the file's suffix.
+    """Write the picture of a comparison; the format follows the file's suffix."""
+    picture(result).savefig(path, dpi=110)
 
-    A sweep of one number is drawn as curves over it (the paper's Fig. 4), everything else as one
-    row a method.
+
+def picture(result: Mapping[str, Any]) -> Figure:
+    """Draw a comparison.
+
+    A sweep of one number becomes curves over it (the paper's Fig. 4), everything else one row a
+    method.
     """
     numbers = _swept_numbers(result)
     height = 4.0 if numbers else 1.6 + 0.45 * len(result["methods"])
@@ -159,7 +172,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         f"{len(result['seeds'])} seed{'s' * (len(result['seeds']) > 1)}, chance {chance:.1%}",
         fontsize=10,
     )
-    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return figure
 
 
 def _main_scores(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:

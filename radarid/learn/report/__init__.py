@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from radarid.learn.report.confusion import draw_confusion
+from radarid.learn.report.write import write_report
 
-__all__ = ["draw_confusion"]
+__all__ = ["draw_confusion", "write_report"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 
 def draw_confusion(path: Path, confusion: Mapping[str, Any], title: str) -> None:
@@ -18,8 +19,11 @@ def draw_confusion(path: Path, confusion: Mapping[str, Any], title: str) -> None
     confusion : `subjects`, and `clips` with one row for each true person
     title : of the picture
     """
-    from matplotlib.figure import Figure
+    confusion_figure(confusion, title).savefig(path, dpi=100)
 
+
+def confusion_figure(confusion: Mapping[str, Any], title: str) -> Figure:
+    """See `draw_confusion`."""
     subjects, counts = confusion["subjects"], np.array(confusion["clips"], float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     n = len(subjects)
@@ -35,4 +39,4 @@ def draw_confusion(path: Path, confusion: Mapping[str, Any], title: str) -> None
             text = f"{counts[row, column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=colour)
     figure.colorbar(image, label="share of the person's clips")
-    figure.savefig(path, dpi=100)
+    return figure
