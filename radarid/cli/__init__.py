@@ -10,6 +10,7 @@ import typer
 
 from radarid import __version__
 from radarid.cli import (
+    audit,
     bench,
     benchmark,
     compare,
@@ -26,6 +27,7 @@ from radarid.cli import (
     plot,
     radar,
     record,
+    report,
     simulate,
     splits,
     train,
@@ -46,9 +48,11 @@ for _command in (
     train,
     evaluate,
     compare,
+    report,
     diagnose,
     enroll,
     identify,
+    audit,
     plot,
     demo,
     emulate,

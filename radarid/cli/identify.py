@@ -91,9 +91,9 @@ def _print_result(result: WalkResult) -> None:
             f"{result.recording}  {clip.start_s:6.2f} s  {found.subject or 'unknown':12} "
             f"score {found.score:+.3f}  (second {found.second:+.3f})  quality {clip.quality:.2f}"
         )
-    found = result.identification
+    whole = result.identification
     why = (
-        f"  score {found.score:+.3f}, {found.margin:.3f} over the second" if found
+        f"  score {whole.score:+.3f}, {whole.margin:.3f} over the second" if whole
         else f": {result.reason}"
     )  # fmt: skip
     typer.secho(

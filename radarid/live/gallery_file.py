@@ -34,6 +34,10 @@ _MAGIC = b"radarid gallery\n"
 _BLOCK = 512
 _CONFIGS = {"radar": RadarConfig, "dsp": DspParams, "params": MatchParams}
 _TABLES = {"templates": Templates, "background": Background}
+_TEXTS = ("model", "source", "key_id")
+_ATTRIBUTES = {
+    "format", "versions", *_TEXTS, *_CONFIGS, *(f"{name}_fingerprint" for name in _CONFIGS)
+}  # fmt: skip
 
 
 def read_gallery(path: Path) -> Gallery:
@@ -45,6 +49,12 @@ def read_gallery(path: Path) -> Gallery:
         Missing, not a gallery, of another version, or damaged.
     """
     return _parse(_read(path), path)
+
+
+def is_gallery(path: Path) -> bool:
+    """Whether a file says that it is a gallery."""
+    with path.open("rb") as stream:
+        return stream.read(len(_MAGIC)) == _MAGIC
 
 
 def change_gallery(path: Path, change: Callable[[Gallery], Gallery]) -> Gallery:
@@ -156,11 +166,13 @@ def _parse(data: bytes, path: Path) -> Gallery:
             if file.attrs["format"] != FORMAT:
                 raise GalleryError("a gallery of another version", where=path,
                                    got=str(file.attrs["format"]), expected=FORMAT)
+            if set(file) != set(_TABLES) or set(file.attrs) != _ATTRIBUTES:
+                raise ValueError("it holds other things than a gallery does")
             parts: dict[str, Any] = {
                 name: _config(file, name, cls) for name, cls in _CONFIGS.items()
             }
             parts |= {name: _table(file[name], cls, len(data)) for name, cls in _TABLES.items()}
-            parts |= {name: str(file.attrs[name]) for name in ("model", "source", "key_id")}
+            parts |= {name: str(file.attrs[name]) for name in _TEXTS}
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError,
             ConfigError) as failure:
         raise GalleryError(f"damaged: {str(failure)[:200]!r}", where=path) from None
@@ -183,7 +195,8 @@ def _table(group: h5py.Group, cls: type[Any], most_bytes: int) -> Any:
         raise ValueError(f"{group.name} holds {sorted(group)}, not {sorted(names)}")
     for name in names:
         data = group[name]
-        if data.nbytes > most_bytes or data.chunks is not None or data.external or data.is_virtual:
+        is_plain = data.chunks is None and not (data.attrs or data.external or data.is_virtual)
+        if not is_plain or data.nbytes > most_bytes:
             raise ValueError(f"{data.name} is not plain")
         values = data[()]
         if name == "embedding":
