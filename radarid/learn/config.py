@@ -12,14 +12,21 @@ from radarid.data.splits import SplitParams
 from radarid.errors import TrainError
 from radarid.learn.clip_augment import ClipAugment
 from radarid.learn.degrade import DegradeParams
-from radarid.learn.recipe_params import CfkdParams, IdentityKdParams, KdParams, MkdParams
+from radarid.learn.recipe_params import (
+    CfkdParams,
+    FdCmkdParams,
+    FskdParams,
+    IdentityKdParams,
+    KdParams,
+    MkdParams,
+)
 from radarid.learn.runtime import RuntimeParams
 from radarid.learn.sampling import SamplingParams
 from radarid.learn.stopping import StoppingParams
 from radarid.learn.students import InputParams
 from radarid.learn.teacher_head import HeadParams
 
-RecipeName = Literal["identitykd", "baseline", "kd", "cfkd", "mkd"]
+RecipeName = Literal["identitykd", "baseline", "kd", "cfkd", "mkd", "fskd", "fdcmkd"]
 StudentName = Literal["resnet18", "mobilenet_v2", "efficientnet_b0", "vgg16"]
 
 
@@ -149,7 +156,7 @@ class TrainConfig:
     recipe : method; "baseline" is cross-entropy without faces, see `radarid.learn.recipes`
     model, augment, degrade, sampling, faces, head, optim, average, stopping, threshold, runtime :
         see there
-    identitykd, kd, cfkd, mkd : of the recipes of these names
+    identitykd, kd, cfkd, mkd, fskd, fdcmkd : of the recipes of these names
     teacher_run : folder of the run whose student is the radar teacher, for recipes with one; ""
         trains a baseline on undegraded clips first
     extra_losses : registered losses, ours or of installed plug-ins, added to the total
@@ -173,6 +180,8 @@ class TrainConfig:
     kd: KdParams = Field(default_factory=KdParams)
     cfkd: CfkdParams = Field(default_factory=CfkdParams)
     mkd: MkdParams = Field(default_factory=MkdParams)
+    fskd: FskdParams = Field(default_factory=FskdParams)
+    fdcmkd: FdCmkdParams = Field(default_factory=FdCmkdParams)
     teacher_run: str = ""
     extra_losses: dict[str, ExtraLoss] = Field(default_factory=dict)
     average: AverageParams = Field(default_factory=AverageParams)

@@ -8,8 +8,11 @@ from pydantic import Field
 
 from capture.schema import config_class
 from radarid.learn.losses.contrastive import ContrastOptions
+from radarid.learn.losses.fdcmkd import FdCmkdOptions
+from radarid.learn.losses.fskd import FskdOptions
 from radarid.learn.losses.identity_kd import IdentityKdOptions
 from radarid.learn.losses.kd import KdOptions
+from radarid.learn.losses.margin_heads import CosFaceOptions
 
 
 @config_class
@@ -93,3 +96,38 @@ class MkdParams:
     temperature: float = Field(default=4.0, gt=0)
     scale: Literal["after", "before", "none"] = "after"
     quality: bool = True
+
+
+@config_class
+class FskdParams:
+    """Weights and options of F-SKD.
+
+    Parameters
+    ----------
+    distil_weight : lambda; 5 in the paper, 20 in the released script
+    distil : "fskd", or the ablations of the paper's Table 4: "fitnet", "norm_kd"
+    head : "cosface" as the paper, or the student's own "linear" classifier alone
+    cosface : scale and margin of the head
+    fskd : where and how directions are compared
+    """
+
+    distil_weight: float = Field(default=5.0, ge=0)
+    distil: Literal["fskd", "fitnet", "norm_kd"] = "fskd"
+    head: Literal["cosface", "linear"] = "cosface"
+    cosface: CosFaceOptions = Field(default_factory=CosFaceOptions)
+    fskd: FskdOptions = Field(default_factory=FskdOptions)
+
+
+@config_class
+class FdCmkdParams:
+    """Weights and options of FD-CMKD.
+
+    Parameters
+    ----------
+    distil_weight : of both distances together, beside lambda_low and lambda_high of `match`
+    match : axis, reduction and weights; on "channel" the teacher is the face network, on the
+        axes of the spectrogram a radar network
+    """
+
+    distil_weight: float = Field(default=1.0, ge=0)
+    match: FdCmkdOptions = Field(default_factory=FdCmkdOptions)

@@ -83,7 +83,8 @@ def test_mkd_is_the_formula() -> None:
     quality = pairs.face_norms / pairs.face_norms.mean()
     distance = 1 - functional.cosine_similarity(inputs.get("student.embedding"), pairs.faces)
     expected = (quality * (distance - 0.2).clamp(min=0)).mean()
-    assert float(again["mkd_feature"].value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    found = float(again["mkd_feature"].value.detach())
+    assert found == pytest.approx(float(expected.detach()), rel=1e-5)
     assert {name: term.weight for name, term in again.items()} == {
         "cross_entropy": 1.0, "mkd_feature": 1.5, "mkd_logit": 0.5
     }  # fmt: skip

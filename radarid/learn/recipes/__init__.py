@@ -7,6 +7,8 @@ from radarid.learn.imagenet import load_imagenet
 from radarid.learn.recipes.base import Ingredients, Needs, Recipe
 from radarid.learn.recipes.baseline import Baseline
 from radarid.learn.recipes.cfkd import Cfkd
+from radarid.learn.recipes.fdcmkd import FdCmkd
+from radarid.learn.recipes.fskd import Fskd
 from radarid.learn.recipes.identitykd import IdentityKd
 from radarid.learn.recipes.kd import Kd
 from radarid.learn.recipes.mkd import Mkd
@@ -14,6 +16,7 @@ from radarid.learn.students import Student, build_student
 
 RECIPES: dict[str, type[Recipe]] = {
     "baseline": Baseline, "identitykd": IdentityKd, "kd": Kd, "cfkd": Cfkd, "mkd": Mkd,
+    "fskd": Fskd, "fdcmkd": FdCmkd,
 }  # fmt: skip
 
 

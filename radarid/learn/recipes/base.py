@@ -191,7 +191,7 @@ class Recipe(nn.Module):
         self.sizes = replace(self.sizes, features=features)
         for loss in self.losses():
             loss.build(self.sizes)
-        if self.needs(self.config).faces and "teacher.logits" in self.required():
+        if self.teacher is None and "teacher.logits" in self.required():
             sizes = self.sizes
             self.head = TeacherHead(sizes.n_teacher, sizes.n_subjects, self.config.head)
 

@@ -12,10 +12,10 @@ from radarid.learn.composer import Composer
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs, Outputs
 from radarid.learn.recipes.base import Batch, Ingredients, Term
-from radarid.learn.recipes.faces import FUSED, FaceRecipe
+from radarid.learn.recipes.taught import FUSED, TaughtRecipe
 
 
-class Cfkd(FaceRecipe):
+class Cfkd(TaughtRecipe):
     """Contrasts among student a, teacher t and composer c, and mutual divergence (CCL, CVPR 2021).
 
     Parameters
@@ -33,6 +33,7 @@ class Cfkd(FaceRecipe):
     `composer` from the student's embedding held fixed, and one Adam serves both.
     """
 
+    uses_faces = True
     provides = FUSED
     tuned = "cfkd.distil_weight"
 

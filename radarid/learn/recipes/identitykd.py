@@ -9,10 +9,10 @@ from radarid.learn.composer import Composer
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs, Outputs
 from radarid.learn.recipes.base import Batch, Ingredients, Term
-from radarid.learn.recipes.faces import FUSED, FaceRecipe
+from radarid.learn.recipes.taught import FUSED, TaughtRecipe
 
 
-class IdentityKd(FaceRecipe):
+class IdentityKd(TaughtRecipe):
     """Two contrasts, identity-wise distillation and the composer's own supervision.
 
     Parameters
@@ -31,6 +31,7 @@ class IdentityKd(FaceRecipe):
     both sides: it treats every parameter by itself, as two would.
     """
 
+    uses_faces = True
     provides = FUSED
     tuned = "identitykd.kd.beta"
 

@@ -6,10 +6,10 @@ from capture.schema import to_mapping
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs
 from radarid.learn.recipes.base import Ingredients, Term
-from radarid.learn.recipes.faces import FaceRecipe
+from radarid.learn.recipes.taught import TaughtRecipe
 
 
-class Kd(FaceRecipe):
+class Kd(TaughtRecipe):
     """`L = a CE + b KD` (Hinton et al. 2015), a = 0.1 and b = 0.9 as in RepDistiller.
 
     Parameters
@@ -22,6 +22,7 @@ class Kd(FaceRecipe):
     frozen embeddings of the training walks' faces before training begins.
     """
 
+    uses_faces = True
     tuned = "kd.kd_weight"
 
     def __init__(self, given: Ingredients) -> None:

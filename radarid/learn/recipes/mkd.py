@@ -6,10 +6,10 @@ from radarid.learn.config import TrainConfig
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs
 from radarid.learn.recipes.base import Ingredients, Needs, Term
-from radarid.learn.recipes.faces import FaceRecipe
+from radarid.learn.recipes.taught import TaughtRecipe
 
 
-class Mkd(FaceRecipe):
+class Mkd(TaughtRecipe):
     """`L = CE + w (a L_feature + b L_logit)` of margined distances (MKD, AAAI 2023, our reading).
 
     Parameters
