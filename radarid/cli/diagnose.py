@@ -30,8 +30,8 @@ def diagnose(
     """Compare a student's features with a teacher's; writes diagnostics.json.
 
     CKA is 1 for features alike but for a rotation and a scale; the debiased one is about 0 for
-    features with nothing in common. Lengths are compared by a two-sided t-test, elements by
-    Pearson's r, where both networks have features of one shape.
+    features with nothing in common. Lengths (student, teacher) are compared by a two-sided t-test,
+    elements by Pearson's r, where both networks have features of one shape.
     """
     from radarid.learn.diagnostics import diagnose as compare
 
@@ -43,22 +43,17 @@ def diagnose(
         f"{run} beside {result['teacher']}: {result['n_clips']} clips of {result['n_walks']} "
         f"{part} walks"
     )
-    columns = ("features", "CKA", "debiased", "lengths", "t", "r (all)", "r (over clips)")
+    columns = ("features", "CKA", "debiased", "lengths", "t", "r (all)", "r (clips)")
     print_table(title, columns, [_row(name, each) for name, each in result["layers"].items()])
+    typer.echo(f"* lengths differ (two-sided, alpha {alpha:g}).")
 
 
 def _row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
     norms = found["norms"]
     lengths = t = "-"
     if norms is not None:
-        lengths = f"{norms['mean_x']:.3g} / {norms['mean_y']:.3g}"
-        t = f"{norms['t']:.1f} ({'differ' if norms['differ'] else 'alike'})"
-    keys = ("pearson", "pearson_over_clips")
-    return (
-        name, _number(found["cka"]), _number(found["cka_debiased"]), lengths, t,
-        *(_number(found[key]) for key in keys),
-    )  # fmt: skip
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+        lengths = f"{norms['mean_x']:.3g}, {norms['mean_y']:.3g}"
+        t = f"{norms['t']:.1f}{' *' if norms['differ'] else ''}"
+    keys = ("cka", "cka_debiased", "pearson", "pearson_over_clips")
+    cka, debiased, r, over_clips = ("-" if found[k] is None else f"{found[k]:.2f}" for k in keys)
+    return name, cka, debiased, lengths, t, r, over_clips

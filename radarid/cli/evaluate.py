@@ -146,6 +146,10 @@ def _notes(result: dict[str, Any]) -> list[str]:
     notes = []
     if result["split"]["leaking"]:
         notes.append("This split leaks: clips that overlap in time are on both sides.")
+    if "walks" in result and len(set(result["walks"]["accuracy_interval"])) == 1:
+        low, high = result["walks"]["accuracy_exact_interval"]
+        notes.append(f"No draw of recordings differs from another; the exact interval of their "
+                     f"accuracy is {low:.0%} to {high:.0%}.")  # fmt: skip
     if "calibration" in result:
         calibration = result["calibration"]
         bound = ", at its bound" if calibration["at_bound"] else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import stats
 
 from radarid import seeding
 from radarid.errors import ParameterError
@@ -60,3 +61,21 @@ def mean_interval(
 ) -> tuple[float, float]:
     """95 % interval of the mean of `values`, float (n,), see `bootstrap_interval`."""
     return bootstrap_interval(lambda rows: float(values[rows].mean()), groups, rng)
+
+
+def exact_interval(right: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Interval of the chance of being right, from independent trials.
+
+    Where all trials are right a bootstrap can only say "100 % to 100 %"; this does not.
+
+    Parameters
+    ----------
+    right : bool array, shape (n,), n > 0
+    level : chance that it covers the truth, at least
+
+    Notes
+    -----
+    Clopper and Pearson, "The use of confidence or fiducial limits", Biometrika 26(4), 1934.
+    """
+    found = stats.binomtest(int(right.sum()), len(right)).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)

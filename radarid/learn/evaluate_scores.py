@@ -18,7 +18,7 @@ from radarid.data.tables import ClipTable
 from radarid.errors import RunError
 from radarid.learn import metrics, openset
 from radarid.learn import reliability as believe
-from radarid.learn.bootstrap import bootstrap_interval, mean_interval
+from radarid.learn.bootstrap import bootstrap_interval, exact_interval, mean_interval
 from radarid.learn.degrade import DegradeParams
 from radarid.learn.probes import Probes, probe
 from radarid.learn.student_file import TrainedStudent
@@ -132,7 +132,9 @@ def closed_set(test: Probes) -> dict[str, Any]:
             "calibration_error": believe.expected_calibration_error(probability, test.labels),
             "brier": believe.brier(probability, test.labels),
         },
-        "walks": _level(walk_labels, walk_predicted, test.groups[first], len(names)),
+        "walks": _level(walk_labels, walk_predicted, test.groups[first], len(names)) | {
+            "accuracy_exact_interval": list(exact_interval(walk_labels == walk_predicted)),
+        },
         "worst_subject": {"subject": worst, "recall": people[worst]["recall"]},
         "recall_per_subject": {name: row["recall"] for name, row in people.items()},
         "per_subject": people,

@@ -10,7 +10,7 @@ import pytest
 
 from radarid.errors import ParameterError
 from radarid.learn import metrics, openset
-from radarid.learn.bootstrap import bootstrap_interval, mean_interval
+from radarid.learn.bootstrap import bootstrap_interval, exact_interval, mean_interval
 
 
 @pytest.fixture(params=range(6))
@@ -166,6 +166,16 @@ def test_the_interval_of_one_capture_is_a_point_and_repeats() -> None:
     assert mean_interval(values, captures) == mean_interval(values, captures)
     with pytest.raises(ParameterError, match="no walk"):
         mean_interval(np.array([]), np.array([], int))
+
+
+def test_exact_interval_of_all_right_by_hand() -> None:
+    # All of n right: the lowest chance p with p^n = 2.5 %.
+    low, high = exact_interval(np.ones(10, bool))
+    assert (low, high) == pytest.approx((0.025 ** (1 / 10), 1))
+    low, high = exact_interval(np.zeros(10, bool))
+    assert (low, high) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
+    # Table of Clopper and Pearson: 5 of 10, 18.7 % to 81.3 %.
+    assert exact_interval(np.arange(10) < 5) == pytest.approx((0.187, 0.813), abs=5e-4)
 
 
 def test_no_samples_are_refused() -> None:
