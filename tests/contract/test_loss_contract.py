@@ -136,6 +136,17 @@ def test_half_precision_gives_the_float32_value(case: Case, half: torch.dtype) -
     assert computed.item() == pytest.approx(expected, rel=2e-5)
 
 
+def test_the_largest_halves_do_not_overflow(case: Case) -> None:
+    loss, _ = case
+    values = drawn(loss)
+    for name, value in values.items():
+        if name.endswith(("embedding", "logits")) or ".features." in name:
+            values[name] = 6e4 * value / np.abs(value).max()  # float16 ends at 65504
+    with torch.autocast("cpu", dtype=torch.float16):
+        computed = loss.float()(inputs_of(values, torch.float16))
+    assert bool(torch.isfinite(computed))
+
+
 def test_state_comes_back(case: Case) -> None:
     loss, options = case
     again = built(loss.name, options)
