@@ -93,7 +93,7 @@ def draw_examples(
                         vmin=0, vmax=255)  # fmt: skip
             axes.set_yticks([])
         grid[1, k].imshow(heat[k], cmap="inferno", origin="lower", aspect="auto", extent=extent,
-                          alpha=0.55, vmin=0, vmax=1)  # fmt: skip
+                          alpha=0.7 * heat[k], vmin=0, vmax=1)  # fmt: skip
         really, taken = (probes.subjects[label] for label in (probes.labels[chosen[k]], decided[k]))
         sure = decisions.confidence[chosen[k]]
         words = f"likeness {sure:.2f}" if decisions.by_template else f"{sure:.0%} sure"
