@@ -43,7 +43,7 @@ def load_imagenet(student: Student, name: str, file: str = "") -> None:
             "no ImageNet weights here", where=path,
             remedy=f"download {url} and give its path as --set model.weights=FILE",
         )
-    found, own = _read(path), student.backbone.state_dict()
+    found, own = read_weights(path), student.backbone.state_dict()
     stem = next(key for key in own if key.endswith("weight"))
     if student.n_planes == 1 and stem in found:
         found[stem] = found[stem].sum(1, keepdim=True)
@@ -56,7 +56,14 @@ def load_imagenet(student: Student, name: str, file: str = "") -> None:
     student.backbone.load_state_dict({key: found[key] for key in own})
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name of a file of weights, .pth or .safetensors; no code in it is run.
+
+    Raises
+    ------
+    TrainError
+        The file cannot be read as weights.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

@@ -27,11 +27,12 @@ every registered loss. A loss in another package is found through the entry-poin
 | `arcface`       | ArcFace (CVPR 2019)              | 3                 |
 | `fdcmkd`        | FD-CMKD (arXiv 2511.19887)       | 4-9               |
 | `supcon`        | SupCon (NeurIPS 2020)            | 2                 |
-| `feature_distill` | THz multi-task (Preprints 2026) | 11-12            |
+| `feature_distill` | THz multi-task (Preprints 2026)| 11-12             |
 | `logit_distill` | THz multi-task                   | 14                |
 | `direction`     | THz multi-task                   | posture loss      |
 | `charbonnier`   | THz multi-task                   | 5                 |
 | `ssim`          | SSIM (IEEE TIP 2004)             | 13                |
+| `lpips`         | LPIPS (CVPR 2018)                | 1                 |
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from radarid.learn.losses import (  # noqa: F401 (they register)
     identity_kd,
     jeffreys,
     kd,
+    lpips,
     margin,
     margin_heads,
     pkt,
