@@ -156,8 +156,8 @@ def run_benchmark(
 
 def _result(params: BenchmarkParams, out: Path, made: Mapping[str, Any]) -> dict[str, Any]:
     """Write what is finished."""
-    places = {each: out / each.name / "compare.json" for each in params.comparisons}
-    found = [(each, read_json(place)) for each, place in places.items() if place.is_file()]
+    places = [(each, out / each.name / "compare.json") for each in params.comparisons]
+    found = [(each, read_json(place)) for each, place in places if place.is_file()]
     result = {
         "params": to_mapping(params),
         "walkers": made["counts"],
