@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from capture.schema import config_class
+from radarid import seeding
 
 Factor = Annotated[int, Field(ge=1)]
 Level = Annotated[float, Field(ge=0)]
+_AT_ONCE = 256
 
 
 @config_class
@@ -85,6 +87,17 @@ def degrade(images: Tensor, params: DegradeParams, rng: np.random.Generator) -> 
     for _ in range(params.n_bands):
         planes = planes * ~_bands(n, planes.shape[2], params.band_width, rng)[:, None, :, None]
     return (planes * 255).round().to(torch.uint8).reshape(images.shape)
+
+
+def as_tested(images: Tensor, params: DegradeParams) -> Tensor:
+    """Degrade clips with the same chance every time: for validation, templates and tests.
+
+    Parameters and result are those of `degrade`.
+    """
+    if not params.enabled:
+        return images
+    rng = seeding.rng(0, "degraded clips of a test")
+    return torch.cat([degrade(part, params, rng) for part in images.split(_AT_ONCE)])
 
 
 def _coarsened(planes: Tensor, factors: np.ndarray, interp: str) -> Tensor:

@@ -18,7 +18,7 @@ from radarid.data.tables import ClipTable
 from radarid.errors import RunError
 from radarid.learn.checkpoint import write_json
 from radarid.learn.config import FaceUse, pick_device, use_all_cores
-from radarid.learn.degrade import DegradeParams, degrade
+from radarid.learn.degrade import DegradeParams
 from radarid.learn.face_bank import Embedder, NormEmbedder
 from radarid.learn.feature_stats import linear_cka, norm_test, pearson
 from radarid.learn.run_folder import RunFolder
@@ -130,8 +130,7 @@ def _of_clips(
 ) -> Features:  # fmt: skip
     """All places of a network on clips, degraded as it is used to."""
     people = tuple(sorted(set(table.subject[rows].tolist())))
-    images = load_part(store, table, rows, people, trained.input).images
-    images = degrade(images, lesser, seeding.rng(0, "degraded", "diagnose"))
+    images = load_part(store, table, rows, people, trained.input, lesser).images
     device = trained.model.classifier.weight.device
     pieces: dict[str, list[np.ndarray]] = {place: [] for place in PLACES}
     with torch.inference_mode():

@@ -11,6 +11,7 @@ from torch import Tensor
 from radarid.data.store import GaitStore
 from radarid.learn import distributed, openset
 from radarid.learn.config import TrainConfig
+from radarid.learn.degrade import as_tested
 from radarid.learn.identity import reestimate_batch_norm
 from radarid.learn.student_file import TrainedStudent
 from radarid.learn.students import Student
@@ -60,7 +61,7 @@ def renormalised(
         return weights
     model.load_state_dict(weights)
     device = model.classifier.weight.device
-    parts = data.train.images.split(config.optim.batch_size)
+    parts = as_tested(data.train.images, config.degrade).split(config.optim.batch_size)
     reestimate_batch_norm(
         model, (part[distributed.share(len(part))].to(device) for part in parts)
     )
@@ -94,7 +95,7 @@ def finish(
 ) -> TrainedStudent:  # fmt: skip
     """The student with templates of the training clips and a threshold from validation."""
     model.eval()
-    known, _ = run_shared(model, data.train.images)
+    known, _ = run_shared(model, as_tested(data.train.images, config.degrade))
     people = openset.templates(
         known.numpy(), data.train.labels.numpy(), len(data.subjects)
     )

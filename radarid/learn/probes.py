@@ -9,12 +9,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from radarid import seeding
 from radarid.data.store import GaitStore
 from radarid.data.tables import ClipTable
 from radarid.errors import RunError
 from radarid.learn import openset
-from radarid.learn.degrade import DegradeParams, degrade
+from radarid.learn.degrade import DegradeParams
 from radarid.learn.student_file import TrainedStudent, run
 from radarid.learn.training_data import load_part
 
@@ -76,9 +75,8 @@ def probe(
     subjects : sorted names, all those of the rows among them
     lesser : what is taken from the clips before the student sees them, drawn the same every time
     """
-    part = load_part(store, table, rows, subjects, student.input)
-    images = degrade(part.images, lesser, seeding.rng(0, "degraded probes"))
-    embeddings, logits = run(student.model, images)
+    part = load_part(store, table, rows, subjects, student.input, lesser)
+    embeddings, logits = run(student.model, part.images)
     names = {name: number for number, name in enumerate(sorted(set(table.groups)))}
     groups = np.array([names[name] for name in table.groups], np.int64)[rows]
     return Probes(

@@ -17,6 +17,7 @@ from radarid.data.store import GaitStore
 from radarid.data.tables import ClipTable, FaceTable, Group
 from radarid.errors import TrainError
 from radarid.learn.config import FaceUse, TrainConfig
+from radarid.learn.degrade import DegradeParams, as_tested
 from radarid.learn.face_bank import Embedder, FaceBank, build_bank
 from radarid.learn.recipes import needs, uses_faces
 from radarid.learn.students import InputParams, to_input
@@ -113,9 +114,13 @@ class TrainingData:
 
 def load_part(
     store: GaitStore, table: ClipTable, rows: np.ndarray, subjects: tuple[str, ...],
-    params: InputParams,
+    params: InputParams, lesser: DegradeParams | None = None,
 ) -> Part:  # fmt: skip
-    """Read clips into memory, brought to the student's size; `subjects` gives the labels."""
+    """Read clips into memory, brought to the student's size; `subjects` gives the labels.
+
+    `lesser` is taken from them, the same every time; nothing is taken from clips that train,
+    which each epoch degrades anew.
+    """
     stacked = params.channels == "stack"
     read = store.read_layers if stacked else store.read_clips
     pieces = [
@@ -124,6 +129,8 @@ def load_part(
     ]
     shape = (0, 3, params.size, params.size) if stacked else (0, params.size, params.size)
     images = torch.cat(pieces) if pieces else torch.empty(shape, dtype=torch.uint8)
+    if lesser is not None:
+        images = as_tested(images, lesser)
     labels = np.searchsorted(subjects, table.subject[rows]).astype(np.int64)
     known = [] if params.fold else [table.direction[rows] == name for name in DIRECTIONS]
     directions = np.select(known, range(len(known)), -1) if known else np.full(len(rows), -1)
@@ -176,8 +183,10 @@ def load_training_data(
         subjects=subjects,
         split=split,
         train=load_part(store, table, train, subjects, inputs),
-        val=load_part(store, table, val, subjects, inputs),
-        outsiders=load_part(store, table, split.outsiders, split.subjects["outsiders"], inputs),
+        val=load_part(store, table, val, subjects, inputs, config.degrade),
+        outsiders=load_part(
+            store, table, split.outsiders, split.subjects["outsiders"], inputs, config.degrade
+        ),
         faces=faces,
     )
 

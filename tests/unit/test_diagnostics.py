@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toy_store import ToyTeacher, make_store
 from typer.testing import CliRunner
 
@@ -15,12 +16,17 @@ from radarid.cli import app
 from radarid.data.store import GaitStore
 from radarid.errors import RadaridError, RunError
 from radarid.learn.config import TrainConfig
+from radarid.learn.degrade import DegradeParams, as_tested
 from radarid.learn.diagnostics import PLACES, diagnose
 from radarid.learn.evaluate import evaluate
 from radarid.learn.feature_stats import linear_cka, pearson
-from radarid.learn.probes import read_predictions
+from radarid.learn.openset import templates
+from radarid.learn.probes import probe, read_predictions
+from radarid.learn.reliability import negative_log_likelihood
+from radarid.learn.run_folder import RunFolder
 from radarid.learn.student_file import load_student
 from radarid.learn.trainer import train
+from radarid.learn.training_data import split_and_label
 
 QUICK = ('recipe="baseline"', "model.input.size=32", "optim.batch_size=16", "optim.n_epochs=1",
          "optim.lr=1e-3", "average.enabled=false")  # fmt: skip
@@ -104,6 +110,33 @@ def test_a_student_of_degraded_clips_is_scored_on_such(run: Path, coarse: Path) 
     assert lesser["undegraded"]["clips"]["accuracy"] == pytest.approx(accuracy)
     degraded = float((test.logits.argmax(1) == test.labels).mean())
     assert lesser["clips"]["accuracy"] == pytest.approx(degraded)
+
+
+def test_validation_and_templates_see_degraded_clips_too(coarse: Path, store: Path) -> None:
+    student = load_student(coarse)
+    config = RunFolder(coarse).read_config()
+    chosen = student.facts["candidates"][student.facts["selected"]]
+    with GaitStore.open(store) as opened:
+        table, split = split_and_label(opened, config)
+        found = {
+            name: probe(student, opened, table, split.val, student.subjects, lesser)
+            for name, lesser in (("degraded", config.degrade), ("plain", DegradeParams()))
+        }
+        seen = probe(student, opened, table, split.train, student.subjects, config.degrade)
+    losses = {
+        name: negative_log_likelihood(each.logits, each.labels) for name, each in found.items()
+    }
+    assert chosen["cross_entropy"] == pytest.approx(losses["degraded"], rel=1e-4)
+    assert chosen["cross_entropy"] != pytest.approx(losses["plain"], rel=1e-3)
+    people = templates(seen.embeddings, seen.labels, 3)
+    assert np.allclose(student.templates, people, atol=1e-5)
+
+
+def test_degraded_the_same_way_every_time() -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (300, 32, 32), np.uint8))
+    params = DegradeParams(doppler=(1, 4), noise_db=(10.0,))
+    assert torch.equal(as_tested(images, params), as_tested(images, params))
+    assert as_tested(images, DegradeParams()) is images
 
 
 def test_degraded_features_differ_from_the_clean_ones(coarse: Path) -> None:
