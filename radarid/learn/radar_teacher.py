@@ -45,10 +45,13 @@ class RadarTeacher(nn.Module):
 
 
 def teacher_config(config: TrainConfig) -> TrainConfig:
-    """Configuration of the radar teacher: the same network and clips, undegraded, by labels."""
+    """Configuration of the radar teacher: the same network and clips, undegraded, by labels.
+
+    It has one seed for all students, unless the labels are shuffled, which the seed decides.
+    """
     return replace(
         config, recipe="baseline", degrade=DegradeParams(), extra_losses={}, teacher_run="",
-        control=False, seed=0,
+        control=False, seed=config.seed if config.shuffle_labels else 0,
     )  # fmt: skip
 
 
@@ -58,7 +61,8 @@ def ensure_radar_teacher(store_path: Path, config: TrainConfig, folder: Path) ->
     Parameters
     ----------
     store_path : gait store
-    config : of the student's training; its `teacher_run` is taken where it is set
+    config : of the student's training; its `teacher_run` is taken where it is set, but not for a
+        control, whose teacher must not know the true labels either
     folder : where `radar-teacher-KEY` lies, KEY being a hash of store and configuration, so that
         trainings that differ in seed or weights share one teacher
 
@@ -66,7 +70,7 @@ def ensure_radar_teacher(store_path: Path, config: TrainConfig, folder: Path) ->
     -------
     Path
     """
-    if config.teacher_run:
+    if config.teacher_run and not config.shuffle_labels:
         return Path(config.teacher_run)
     from radarid.learn.trainer import train  # trains with recipes, which know this file
 
