@@ -31,12 +31,22 @@ def train(
     changes: SetOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn.")] = None,
+    list_losses: Annotated[
+        bool, typer.Option("--list-losses", help="Print every loss that can be added, and stop.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a student. Faces guide it and are not needed, or kept in it, afterwards.
 
-    Ctrl-C stops; `radarid train --resume --out RUN` goes on to the same result.
+    Ctrl-C stops; `radarid train --resume --out RUN` goes on to the same result. In several
+    processes: `torchrun --nproc-per-node N -m radarid train ...`
     """
+    if list_losses:
+        from radarid.cli.losses_table import print_losses
+
+        print_losses(as_json)
+        return
+    from radarid.learn import distributed
     from radarid.learn.run_folder import RunFolder
     from radarid.learn.trainer import train as run_training
 
@@ -51,6 +61,8 @@ def train(
     except KeyboardInterrupt:
         typer.echo(f"stopped; go on with: radarid train --resume --out {out}", err=True)
         raise typer.Exit(130) from None
+    if not distributed.is_main():
+        return
     if as_json:
         print_json(asdict(report))
     else:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from radarid import seeding
+from radarid.errors import TrainError
 from radarid.learn import distributed
 from radarid.learn.clip_augment import N_CHANCES, augment, mirrored
 from radarid.learn.config import TrainConfig
@@ -63,11 +64,24 @@ class EpochBatches(Dataset[Batch]):
     def draw(
         cls, data: TrainingData, config: TrainConfig, wants_clean: bool, epoch: int
     ) -> EpochBatches:
-        """Draw which clips come when; see `EpochBatches`."""
+        """Draw which clips come when; see `EpochBatches`.
+
+        Raises
+        ------
+        TrainError
+            A batch has fewer clips than there are processes.
+        """
         members = epoch_batches(
             data.train.labels.numpy(), config.optim.batch_size, config.sampling,
             seeding.rng(config.seed, "batches", epoch),
         )  # fmt: skip
+        least = min(len(batch) for batch in members)
+        if least < distributed.size():
+            raise TrainError(
+                "a batch with no clip for some process", where="optim.batch_size",
+                got=f"{least} clips and {distributed.size()} processes",
+                remedy="larger batches, or fewer processes",
+            )
         shares = [distributed.share(len(batch)) for batch in members]
         return cls(data, config, wants_clean, epoch, members, shares)
 

@@ -30,17 +30,18 @@ class EarlyStop:
 
     Attributes
     ----------
-    best : the score to beat, -1 before the first epoch
+    best : the score to beat; None before the first epoch
     n_idle : epochs since it was set
     """
 
     def __init__(self, params: StoppingParams) -> None:
         self.params = params
-        self.best, self.n_idle = -1.0, 0
+        self.best: float | None = None
+        self.n_idle = 0
 
     def observe(self, score: float) -> None:
         """Take an epoch's validation score in."""
-        if score > self.best + self.params.min_gain:
+        if self.best is None or score > self.best + self.params.min_gain:
             self.best, self.n_idle = score, 0
         else:
             self.n_idle += 1
