@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 from toy_store import make_store
+from typer.testing import CliRunner
 
-from radarid.cli.losses_table import describe, print_losses
-from radarid.learn.losses import registered
+from radarid.cli import app
+from radarid.cli.losses_table import describe
+from radarid.errors import TrainError
+from radarid.learn.losses import build_loss, registered
 
 EXAMPLE = Path(__file__).parents[1] / "plugin_example"
 
@@ -42,23 +45,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(site: Path | None, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")]))
+def run(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from radarid.cli import main; main()"
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120,
         env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
 
 
-LIST = "from radarid.cli.losses_table import print_losses; print_losses(as_json=True)"
-
-
 def test_an_installed_plug_in_is_listed_and_others_stay(site: Path) -> None:
-    without, with_it = (run(folder, LIST) for folder in (None, site))
-    assert without.returncode == with_it.returncode == 0, with_it.stderr
-    before = {loss["name"] for loss in json.loads(without.stdout)}
-    after = {loss["name"]: loss for loss in json.loads(with_it.stdout)}
-    assert set(after) == before | {"confidence_penalty"}
+    done = run(site, "train", "--list-losses", "--json")
+    assert done.returncode == 0, done.stderr
+    after = {loss["name"]: loss for loss in json.loads(done.stdout)}
+    assert set(after) == set(registered()) | {"confidence_penalty"}
     mine = after["confidence_penalty"]
     assert mine["package"] == "radarid_example_loss"
     assert mine["paper"].startswith("Pereyra")
@@ -73,20 +73,19 @@ def test_a_student_is_trained_with_a_plug_in(site: Path, tmp_path: Path) -> None
         "extra_losses.confidence_penalty.weight=0.1",
         "extra_losses.confidence_penalty.options.temperature=2.0",
     )  # fmt: skip
-    command = ["train", "baseline", "--store", str(store), "--out", str(out)]
-    for setting in settings:
-        command += ["--set", setting]
-    code = "from radarid.cli import main; main()"
-    done = run(site, code, *command)
+    changes = [part for setting in settings for part in ("--set", setting)]
+    done = run(site, "train", "baseline", "--store", str(store), "--out", str(out), *changes)
     assert done.returncode == 0, done.stderr
     first = json.loads((out / "metrics.jsonl").read_text().splitlines()[0])
     penalty = first["losses"]["confidence_penalty"]
     assert -1.1 < penalty < 0  # at most ln 3 of entropy for three people
     with safe_open(out / "student.safetensors", "numpy") as student:
         assert not [name for name in student.keys() if "gain" in name]  # noqa: SIM118
-    gone = run(None, code, *command[:-4], "--out", str(tmp_path / "other"), *command[-4:])
-    assert gone.returncode == 2
-    assert "confidence_penalty" in gone.stderr
+
+
+def test_without_the_package_its_loss_is_unknown() -> None:
+    with pytest.raises(TrainError, match="no loss of this name"):
+        build_loss("confidence_penalty")
 
 
 def test_every_loss_of_ours_is_described() -> None:
@@ -97,11 +96,10 @@ def test_every_loss_of_ours_is_described() -> None:
         assert facts["package"] == "radarid"
 
 
-def test_the_listing_names_needs_options_and_what_to_write(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    print_losses()
-    text = capsys.readouterr().out
+def test_the_listing_names_needs_options_and_what_to_write() -> None:
+    done = CliRunner().invoke(app, ["train", "--list-losses"])
+    assert done.exit_code == 0
+    text = done.stdout
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("rkd "))
     assert "RKD, Section 3.2" in lines[start]
