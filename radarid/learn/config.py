@@ -19,6 +19,7 @@ from radarid.learn.recipe_params import (
     IdentityKdParams,
     KdParams,
     MkdParams,
+    ThzParams,
 )
 from radarid.learn.runtime import RuntimeParams
 from radarid.learn.sampling import SamplingParams
@@ -26,7 +27,7 @@ from radarid.learn.stopping import StoppingParams
 from radarid.learn.students import InputParams
 from radarid.learn.teacher_head import HeadParams
 
-RecipeName = Literal["identitykd", "baseline", "kd", "cfkd", "mkd", "fskd", "fdcmkd"]
+RecipeName = Literal["identitykd", "baseline", "kd", "cfkd", "mkd", "fskd", "fdcmkd", "thz"]
 StudentName = Literal["resnet18", "mobilenet_v2", "efficientnet_b0", "vgg16"]
 
 
@@ -156,7 +157,7 @@ class TrainConfig:
     recipe : method; "baseline" is cross-entropy without faces, see `radarid.learn.recipes`
     model, augment, degrade, sampling, faces, head, optim, average, stopping, threshold, runtime :
         see there
-    identitykd, kd, cfkd, mkd, fskd, fdcmkd : of the recipes of these names
+    identitykd, kd, cfkd, mkd, fskd, fdcmkd, thz : of the recipes of these names
     teacher_run : folder of the run whose student is the radar teacher, for recipes with one; ""
         trains a baseline on undegraded clips first
     extra_losses : registered losses, ours or of installed plug-ins, added to the total
@@ -182,6 +183,7 @@ class TrainConfig:
     mkd: MkdParams = Field(default_factory=MkdParams)
     fskd: FskdParams = Field(default_factory=FskdParams)
     fdcmkd: FdCmkdParams = Field(default_factory=FdCmkdParams)
+    thz: ThzParams = Field(default_factory=ThzParams)
     teacher_run: str = ""
     extra_losses: dict[str, ExtraLoss] = Field(default_factory=dict)
     average: AverageParams = Field(default_factory=AverageParams)

@@ -8,11 +8,15 @@ from pydantic import Field
 
 from capture.schema import config_class
 from radarid.learn.losses.contrastive import ContrastOptions
+from radarid.learn.losses.distill import FeatureDistillOptions, LogitDistillOptions
 from radarid.learn.losses.fdcmkd import FdCmkdOptions
 from radarid.learn.losses.fskd import FskdOptions
 from radarid.learn.losses.identity_kd import IdentityKdOptions
 from radarid.learn.losses.kd import KdOptions
+from radarid.learn.losses.lpips import LpipsOptions
 from radarid.learn.losses.margin_heads import CosFaceOptions
+from radarid.learn.losses.reconstruction import CharbonnierOptions
+from radarid.learn.losses.ssim import SsimOptions
 
 
 @config_class
@@ -24,6 +28,8 @@ class IdentityKdParams:
     contrast_weight, kd_weight, composer_weight : delta_1, delta_2 of Eq. 15 (no values given) and
         the weight of the composer's own classification
     gamma : share of the raw teacher, against the fused embedding, in Eq. 11
+    composer : how teacher and student are fused: "residual" is Eq. 6; "cross_attention" attends
+        between the face and the maps of the student's last stage, as the terahertz paper's teacher
     contrast : form of both contrasts
     kd : of the identity-wise distillation
     begin : epochs of warm-up with the same margin and weight for every identity
@@ -33,6 +39,7 @@ class IdentityKdParams:
     kd_weight: float = Field(default=1.0, ge=0)
     composer_weight: float = Field(default=1.0, ge=0)
     gamma: float = Field(default=0.8, ge=0, le=1)
+    composer: Literal["residual", "cross_attention"] = "residual"
     contrast: ContrastOptions = Field(default_factory=ContrastOptions)
     kd: IdentityKdOptions = Field(default_factory=IdentityKdOptions)
     begin: int = Field(default=10, ge=1)
@@ -131,3 +138,44 @@ class FdCmkdParams:
 
     distil_weight: float = Field(default=1.0, ge=0)
     match: FdCmkdOptions = Field(default_factory=FdCmkdOptions)
+
+
+@config_class
+class ThzParams:
+    """Weights and options of the terahertz paper's network on radar.
+
+    Parameters
+    ----------
+    verify_weight, direction_weight, identity_weight : of the student's contrast, walking direction
+        and (ours) classification
+    fused_share : weight of the fused teacher's own three, relative to those
+    feature_weight, logit_weight : of what the student takes from the fused teacher
+    reconstruction_weight : of the painted clip: Charbonnier 1, and beside it
+    ssim_weight, lpips_weight : 0.6 and 0.4 in the paper's code; LPIPS needs a file of weights
+    clean_views : the student also sees every clip undegraded, as a positive
+    detach_radar : no gradient of the fused teacher's losses into the student
+    decoder : "shared", or one per walking direction, chosen by the true one ("label", and by the
+        predicted one where it is unknown) or by the "predicted" one
+    temperature, label_smoothing : of contrast and direction
+    feature, logit, charbonnier, ssim, lpips : options of these losses
+    """
+
+    verify_weight: float = Field(default=1.0, ge=0)
+    direction_weight: float = Field(default=1.0, ge=0)
+    identity_weight: float = Field(default=1.0, ge=0)
+    fused_share: float = Field(default=0.5, ge=0)
+    feature_weight: float = Field(default=1.0, ge=0)
+    logit_weight: float = Field(default=0.5, ge=0)
+    reconstruction_weight: float = Field(default=1.0, ge=0)
+    ssim_weight: float = Field(default=0.6, ge=0)
+    lpips_weight: float = Field(default=0.0, ge=0)
+    clean_views: bool = True
+    detach_radar: bool = False
+    decoder: Literal["shared", "label", "predicted"] = "shared"
+    temperature: float = Field(default=0.07, gt=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    feature: FeatureDistillOptions = Field(default_factory=FeatureDistillOptions)
+    logit: LogitDistillOptions = Field(default_factory=LogitDistillOptions)
+    charbonnier: CharbonnierOptions = Field(default_factory=CharbonnierOptions)
+    ssim: SsimOptions = Field(default_factory=SsimOptions)
+    lpips: LpipsOptions = Field(default_factory=LpipsOptions)

@@ -12,11 +12,12 @@ from radarid.learn.recipes.fskd import Fskd
 from radarid.learn.recipes.identitykd import IdentityKd
 from radarid.learn.recipes.kd import Kd
 from radarid.learn.recipes.mkd import Mkd
+from radarid.learn.recipes.thz import Thz
 from radarid.learn.students import Student, build_student
 
 RECIPES: dict[str, type[Recipe]] = {
     "baseline": Baseline, "identitykd": IdentityKd, "kd": Kd, "cfkd": Cfkd, "mkd": Mkd,
-    "fskd": Fskd, "fdcmkd": FdCmkd,
+    "fskd": Fskd, "fdcmkd": FdCmkd, "thz": Thz,
 }  # fmt: skip
 
 

@@ -140,6 +140,7 @@ class Recipe(nn.Module):
     uses_faces, uses_clean : what `needs` says, where it depends on no option
     provides : dotted names of the `LossInputs` that `networks` fills in
     tuned : dotted configuration key of the weight of the distillation, "" where there is none
+    watched : names of the student's features that the recipe itself looks at
     head : classifier on face embeddings, to be fitted before training; None where no loss wants it
     """
 
@@ -153,6 +154,7 @@ class Recipe(nn.Module):
         self.config = given.config
         self.student = given.student
         self.projector: nn.Module = nn.Identity()
+        self.watched: frozenset[str] = frozenset()
         self.head: TeacherHead | None = None
         self.teacher: RadarTeacher | None = None
         if given.radar_teacher is not None:
@@ -182,7 +184,7 @@ class Recipe(nn.Module):
         shapes = {"student": self.student.feature_shapes(size, self.taps("student"))}
         if self.teacher is not None:
             shapes["teacher"] = self.teacher.student.feature_shapes(size, self.taps("teacher"))
-        features: dict[str, tuple[int, ...]] = {
+        features = dict(self.sizes.features) | {
             f"{network}.{name}": shape
             for network, found in shapes.items() for name, shape in found.items()
         }  # fmt: skip
@@ -208,7 +210,9 @@ class Recipe(nn.Module):
 
     def see(self, images: Tensor) -> Outputs:
         """What the student says of clips, with the features that some loss reads."""
-        embedding, logits, features = self.student.observe(images, self.taps("student"))
+        embedding, logits, features = self.student.observe(
+            images, self.watched | self.taps("student")
+        )
         return Outputs(self.projector(embedding), logits, features)
 
     def face_outputs(self, batch: Batch) -> Outputs:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import nn
+
 from capture.schema import to_mapping
-from radarid.learn.composer import Composer
+from radarid.learn.composer import Composer, CrossAttention
 from radarid.learn.losses import build_loss
 from radarid.learn.losses.base import LossInputs, Outputs
 from radarid.learn.recipes.base import Batch, Ingredients, Term
@@ -38,17 +40,27 @@ class IdentityKd(TaughtRecipe):
     def __init__(self, given: Ingredients) -> None:
         super().__init__(given)
         self.params = params = given.config.identitykd
-        self.composer = Composer(given.n_teacher, given.n_subjects)
+        self.composer, self.fused_with = self._build_composer(given)
         form, kd = to_mapping(params.contrast), to_mapping(params.kd)
         self.contrast_teacher = build_loss("contrastive", {**form, "against": "teacher"})
         self.contrast_fused = build_loss("contrastive", {**form, "against": "fused"})
         self.distil = build_loss("identity_kd", kd)
         self.supervise = build_loss("cross_entropy", {"of": "composer"})
 
+    def _build_composer(self, given: Ingredients) -> tuple[nn.Module, str]:
+        """The composer, and what of the student it fuses with the face."""
+        n = given.n_teacher
+        if given.config.identitykd.composer == "residual":
+            return Composer(n, given.n_subjects), "student.embedding"
+        self.watched = frozenset({"layer4"})
+        shapes = given.student.feature_shapes(given.config.model.input.size, self.watched)
+        fusion = CrossAttention(n, shapes["layer4"][0], n, given.n_subjects)
+        return fusion, "student.features.layer4"
+
     def networks(self, batch: Batch) -> LossInputs:
         """See `Recipe.networks`."""
         inputs = super().networks(batch)
-        face, own = inputs.get("teacher.embedding"), inputs.get("student.embedding")
+        face, own = inputs.get("teacher.embedding"), inputs.get(self.fused_with)
         return replace(
             inputs,
             fused=Outputs(*self.composer(face, own)),
