@@ -6,6 +6,7 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -196,15 +197,31 @@ def test_a_control_has_a_teacher_of_shuffled_labels(tmp_path: Path) -> None:
     assert to_mapping(made.optim) == to_mapping(control.optim)
 
 
+class NormTeacher(ToyTeacher):
+    """A toy teacher that also tells lengths."""
+
+    def measure(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        embeddings = self.embed(crops)
+        return embeddings, 1 + embeddings[:, 0] ** 2
+
+
 @pytest.mark.parametrize("name", ["kd", "cfkd", "mkd", "fdcmkd"])
 def test_the_exported_student_has_nothing_of_its_teacher(
     store: Path, tmp_path: Path, name: str
 ) -> None:
-    train(store, tmp_path / name, small(f'recipe="{name}"', "mkd.quality=false"),
-          teacher=ToyTeacher())  # fmt: skip
+    train(store, tmp_path / name, small(f'recipe="{name}"'), teacher=NormTeacher())
     exported = load_file(tmp_path / name / "student.safetensors")
     assert {key.partition(".")[0] for key in exported} == {"backbone", "classifier", "templates"}
     for file in ("student.safetensors", "student.json"):
         content = (tmp_path / name / file).read_bytes().lower()
         for word in (b"teacher", b"composer", b"projector", b"face", b"crop"):
             assert word not in content, (file, word)
+
+
+def test_lengths_of_faces_are_asked_for_before_training(store: Path, tmp_path: Path) -> None:
+    extra = small("extra_losses.mkd.weight=1.0")
+    assert needs(extra).norms
+    for k, changed in enumerate((extra, small('recipe="mkd"'))):
+        with pytest.raises(TrainError, match="how long the face embeddings were"):
+            train(store, tmp_path / str(k), changed, teacher=ToyTeacher())
+    assert not needs(small('recipe="baseline"')).norms

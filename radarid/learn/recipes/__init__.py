@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from radarid.learn.config import TrainConfig
 from radarid.learn.imagenet import load_imagenet
+from radarid.learn.losses import build_loss
 from radarid.learn.recipes.base import Ingredients, Needs, Recipe
 from radarid.learn.recipes.baseline import Baseline
 from radarid.learn.recipes.cfkd import Cfkd
@@ -48,8 +51,11 @@ def build_recipe(
 
 
 def needs(config: TrainConfig) -> Needs:
-    """What the recipe of a configuration must be given beside clips and labels."""
-    return RECIPES[config.recipe].needs(config)
+    """What the recipe of a configuration, and its extra losses, need beside clips and labels."""
+    found = RECIPES[config.recipe].needs(config)
+    extra = (build_loss(name, entry.options) for name, entry in config.extra_losses.items())
+    weigh_faces = any("teacher.norm" in loss.requires for loss in extra)
+    return replace(found, norms=found.norms or (found.faces and weigh_faces))
 
 
 def uses_faces(config: TrainConfig) -> bool:
