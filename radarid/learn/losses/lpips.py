@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from capture.camera.torchvision_guard import import_torchvision
 from capture.schema import config_class
 from radarid.errors import TrainError
 from radarid.learn.imagenet import read_weights
@@ -19,7 +20,6 @@ from radarid.learn.losses.reconstruction import NEEDS, both_images
 GROUPS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of planes in [-1, 1]
 EPSILON = 1e-10  # least length of a feature
-VGG_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"
 LINEAR_URL = "lpips/weights/v0.1/vgg.pth of https://github.com/richzhang/PerceptualSimilarity"
 N_SMALLEST = 16  # pixels
 
@@ -74,7 +74,8 @@ class Lpips(Loss):
 
     def build(self, sizes: Sizes) -> None:
         """Read the weights."""
-        given = _read(self.options.weights, "weights", VGG_URL)
+        url = import_torchvision().models.VGG16_Weights.IMAGENET1K_V1.url
+        given = _read(self.options.weights, "weights", url)
         groups = _vgg_groups()
         for group in groups:
             for key, value in group.state_dict().items():
