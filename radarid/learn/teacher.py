@@ -114,7 +114,7 @@ class Teacher:
         self.source = find_weights(weights)
         state = read_weights(self.source)
         self.fingerprint = _fingerprint(state)
-        self.module = _network()
+        self.module = new_network()
         try:
             self.module.load_state_dict(state, strict=True)
         except RuntimeError as failure:
@@ -187,7 +187,8 @@ class Teacher:
         return embeddings, norms
 
 
-def _network() -> Any:
+def new_network() -> Any:
+    """FaceNet with fresh weights, 512 numbers long, as facenet-pytorch builds it."""
     import_torchvision()
     from facenet_pytorch import InceptionResnetV1
 
