@@ -1,4 +1,4 @@
-"""`radarid benchmark walkers` on three invented people: simulated, trained, told, and gone on with."""
+"""`radarid benchmark walkers` on three invented people: simulated, trained, told, gone on with."""
 
 from __future__ import annotations
 
