@@ -163,6 +163,7 @@ class Trainer:
         self.device = distributed.local_device(pick_device(config.device))
         n_subjects = len(data.subjects)
         n_teacher = data.faces.bank.embeddings.shape[2] if data.faces else 0
+        self._wants_clean = needs(config).clean
         torch.manual_seed(self._seed("weights"))
         self.recipe = build_recipe(config, n_subjects, n_teacher, radar_teacher)
         self.student = self.recipe.student
@@ -203,8 +204,7 @@ class Trainer:
         own = [distributed.rank()] if distributed.rank() else []  # dropout of other clips
         torch.manual_seed(self._seed("dropout", epoch, *own))
         identity = self.tracker.state(epoch, self.device)
-        wants_clean = needs(self.config).clean
-        drawn = EpochBatches.draw(self.data, self.config, wants_clean, epoch)
+        drawn = EpochBatches.draw(self.data, self.config, self._wants_clean, epoch)
         if bars is not None:
             bars.begin(len(drawn))
         self.recipe.train()

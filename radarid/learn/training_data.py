@@ -251,8 +251,8 @@ def _load_faces(
             where=store.path, expected="norms, which this training weighs the faces by",
             got="a store of embeddings, which are unit vectors"
             if store.face_content.kind == "embeddings" else "a teacher that does not tell them",
-            remedy="switch the quality weights off, or ingest the recordings into a store of face"
-            " crops",
+            remedy="--set mkd.quality=false (or of the extra loss), or ingest the recordings into"
+            " a store of face crops",
         )  # fmt: skip
     chosen = FaceTable(**columns)
     return FaceSource(FacePairs(table, chosen, train), chosen, bank, params, clip_s)
