@@ -11,7 +11,7 @@ import numpy as np
 
 from capture.config import RadarConfig
 from capture.errors import ConfigError, LayoutError
-from capture.file.framing import adc_frame, has_hsi_headers
+from capture.file.framing import adc_frame, has_hsi_headers, valid_chirps
 from capture.file.hsi import intact_headers, read_header
 from capture.file.packets import PacketStream, has_packet_headers
 from capture.file.sidecar import Sidecar, read_sidecar
@@ -27,7 +27,7 @@ __all__ = ["FileRecording", "RecordingWriter", "group_split_files", "open_record
 
 log = logging.getLogger(__name__)
 
-_SAMPLE_FRAMES, _SAMPLE_CHIRPS = 16, 128
+_SAMPLE_FRAMES, _SAMPLE_SPECTRA = 16, 256
 _PUT_IN_ORDER = {"IIQQ": "IQIQ", "QQII": "QIQI"}
 
 
@@ -67,6 +67,35 @@ class FileRecording:
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {len(self)}")
         return _read_frame(self._stream, index, self._lost, self.info.config, self.info.layout)
+
+
+    def place_of(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Open file and byte in it where the chirps of some frames lie, one after the other.
+
+        None where something else lies between them (headers, another subframe, blocks of chirps,
+        the end of a part of a split recording). Reading there is up to the caller: with `pread`.
+        """
+        config = self.info.config
+        if (
+            not isinstance(self._stream, ByteStream)
+            or config.stored_frame_bytes != config.frame_bytes
+            or config.block_chirps > 1
+        ):
+            return None
+        n_bytes = config.frame_bytes
+        return self._stream.file_at(start * n_bytes, (stop - start) * n_bytes)
+
+    def valid(self, start: int, stop: int) -> np.ndarray:
+        """Which chirps of some frames were received, bool ((stop - start) * n_chirps,).
+
+        Damaged HSI headers are not looked at.
+        """
+        config = self.info.config
+        n_bytes = config.stored_frame_bytes
+        return np.concatenate([
+            valid_chirps(self._lost.within(index * n_bytes, n_bytes), config)
+            for index in range(start, stop)
+        ])  # fmt: skip
 
 
 class _Lost:
@@ -273,7 +302,8 @@ def _sample(
 ) -> np.ndarray:
     """Some received chirps from all over the recording, int16 (n, words_per_chirp)."""
     indices = np.unique(np.linspace(0, n_frames - 1, _SAMPLE_FRAMES).astype(int))
-    per_frame = min(config.n_chirps, max(1, _SAMPLE_CHIRPS // len(indices)))
+    n_chirps = -(-_SAMPLE_SPECTRA // config.n_rx)
+    per_frame = min(config.n_chirps, max(1, n_chirps // len(indices)))
     begun = config
     if config.subframe is None and config.block_chirps == 1:  # a frame begins with its first chirps
         begun = dataclasses.replace(config, n_loops=-(-per_frame // len(config.chirps)))

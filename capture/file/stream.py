@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +37,8 @@ class PayloadStream(Protocol):
 class ByteStream:
     """Several files as one read-only byte stream.
 
-    Bytes are read when they are asked for; nothing is kept, neither memory nor open files.
+    Bytes are read when they are asked for, and no memory is kept. The files stay open as long as
+    the stream lives. Any number of threads may read.
 
     Parameters
     ----------
@@ -52,11 +54,13 @@ class ByteStream:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
+        self._files: list[int] = []
+        weakref.finalize(self, _close, self._files)
         sizes = []
         for path in paths:
             try:
-                with path.open("rb") as file:
-                    sizes.append(file.seek(0, 2))
+                self._files.append(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
+                sizes.append(os.lseek(self._files[-1], 0, os.SEEK_END))
             except OSError as failure:
                 raise LayoutError(f"cannot be read: {failure.strerror}", where=path) from None
         self._ends = np.cumsum(sizes, dtype=np.int64)
@@ -70,6 +74,13 @@ class ByteStream:
         part = min(int(np.searchsorted(self._ends, position, "right")), len(self._paths) - 1)
         return f"{self._paths[part]}, byte {position - int(self._starts[part])}"
 
+    def file_at(self, start: int, n_bytes: int) -> tuple[int, int] | None:
+        """Open file and place in it of a stretch, None if it is not all in one file."""
+        part = int(np.searchsorted(self._ends, start, "right"))
+        if part == len(self._files) or start + n_bytes > self._ends[part]:
+            return None
+        return self._files[part], start - int(self._starts[part])
+
     def read(self, start: int, n_bytes: int) -> np.ndarray:
         """`n_bytes` from byte `start` on, uint8.
 
@@ -78,41 +89,42 @@ class ByteStream:
         LayoutError
             The stream ends before, or a file has shrunk since it was opened.
         """
-        stop = start + n_bytes
-        parts = []
-        for path, begin, end in zip(self._paths, self._starts, self._ends, strict=True):
-            first, last = max(start, int(begin)), min(stop, int(end))
-            if first < last:
-                parts.append(_read(path, first - int(begin), last - first))
-        raw = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.uint8)])
-        if len(raw) != n_bytes:
+        raw = np.empty(n_bytes, np.uint8)
+        into = memoryview(raw)  # type: ignore[arg-type]
+        n_read, part = 0, int(np.searchsorted(self._ends, start, "right"))
+        while n_read < n_bytes and part < len(self._files):
+            place = start + n_read - int(self._starts[part])
+            wanted = min(n_bytes - n_read, int(self._ends[part] - self._starts[part]) - place)
+            n_read += self._read_part(part, place, into[n_read : n_read + wanted])
+            part += 1
+        if n_read < n_bytes:
             raise LayoutError(
                 "the recording ends too early",
                 where=self._paths[-1],
-                got=f"{len(raw)} bytes from byte {start} on",
+                got=f"{n_read} bytes from byte {start} on",
                 expected=f"{n_bytes} bytes",
             )
         return raw
+
+    def _read_part(self, part: int, place: int, into: memoryview) -> int:
+        """Bytes of one file; how many there were."""
+        n_read = 0
+        try:
+            while n := os.preadv(self._files[part], [into[n_read:]], place + n_read):
+                n_read += n
+        except OSError as failure:
+            where = self._paths[part]
+            raise LayoutError(f"cannot be read: {failure.strerror}", where=where) from None
+        return n_read
 
     def words(self, start: int, n_words: int) -> np.ndarray:
         """`n_words` little-endian int16 from byte `start` on."""
         return np.asarray(self.read(start, 2 * n_words).view("<i2"), np.int16)
 
 
-def _read(path: Path, start: int, n_bytes: int) -> np.ndarray:
-    """Bytes of one file, fewer where it ends; other threads go on meanwhile."""
-    raw = np.empty(n_bytes, np.uint8)
-    n_read, room = 0, memoryview(raw)  # type: ignore[arg-type]
-    try:
-        file = os.open(path, os.O_RDONLY)
-        try:
-            while n_read < n_bytes and (n := os.preadv(file, [room[n_read:]], start + n_read)):
-                n_read += n
-        finally:
-            os.close(file)
-    except OSError as failure:
-        raise LayoutError(f"cannot be read: {failure.strerror}", where=path) from None
-    return raw[:n_read]
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 def in_order(paths: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:

@@ -17,7 +17,7 @@ from radarid.bench import timing
 from radarid.bench.contenders import halves
 from radarid.bench.job import ImageColumns, Job
 from radarid.bench.timing import Patience
-from radarid.dsp import kernels
+from radarid.dsp import kernels_means
 from radarid.dsp.gating import RangeTrack
 from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.spectrogram import SpectrogramStream
@@ -167,18 +167,17 @@ def _track(job: Job) -> Stage:
     range_m = SpectrogramStream(job.radar, job.params).range_m
     step_s = job.radar.frame_period_s
     lag = max(1, round(job.params.track_lag_s / step_s))
-    mean, energy = np.empty(shape, np.complex64), np.empty(shape[1], np.float32)
-    spread = np.empty(2 * mean.size, np.float32)
+    means = np.empty((n_frames, 2 * shape[0] * shape[1]), np.float32)
+    energy = np.empty((n_frames, shape[1]), np.float32)
+    spread = np.empty(means.shape[1], np.float32)
 
     def run() -> None:
         track = RangeTrack(range_m, job.params.track_speed_mps * step_s, lag)
+        kernels_means.moments(
+            profiles.view(np.float32).reshape(len(valid), -1), valid, means, energy, spread
+        )
         for k in range(n_frames):
-            own = slice(k * job.n_chirps, (k + 1) * job.n_chirps)
-            kernels.moments(
-                profiles[own].view(np.float32).reshape(job.n_chirps, -1), valid[own],
-                mean.view(np.float32).reshape(-1), energy, spread,
-            )  # fmt: skip
-            track.push(energy)
+            track.push(energy[k])
 
     return Stage([run], n_frames * step_s)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from capture.config import RadarConfig
-from radarid.dsp import convert, kernels, kernels_clutter
+from radarid.dsp import convert, kernels_clutter, kernels_means
 from radarid.dsp.params import DspParams
 from radarid.dsp.slowtime import SlowTime
 from radarid.errors import ParameterError
@@ -153,7 +153,7 @@ class HighPass:
     def _follow(self, profiles: np.ndarray, valid: np.ndarray, end_s: float) -> None:
         """Bring the level up to date."""
         mean = np.empty(profiles.shape[1:], np.complex64)
-        kernels.mean_of_valid(profiles, valid, mean)
+        kernels_means.mean_of_valid(profiles, valid, mean)
         if self._weight == 0:
             self._level = mean.astype(np.complex128)
         n_valid = np.count_nonzero(valid)

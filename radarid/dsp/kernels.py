@@ -10,9 +10,11 @@ Numba's cache of a kernel is renewed when this file changes, not when `kernels_l
 
 from __future__ import annotations
 
+import os
+
 import numba
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 from radarid.dsp.kernels_lanes import (
     first_of_window,
@@ -23,6 +25,11 @@ from radarid.dsp.kernels_lanes import (
 )
 from radarid.dsp.kernels_vectors import LANES, fetch, sum_lanes, transpose_in, transpose_out
 
+CAN_READ = hasattr(os, "pread")
+# C's pread, by its name in the process, so that the kernel can be cached: file, to, bytes, from.
+_pread = types.ExternalFunction(
+    "pread", types.int64(types.int32, types.uintp, types.uintp, types.int64)
+)
 _NO_COMPILER: bool = getattr(numba.config, "DISABLE_JIT")  # noqa: B009
 _FASTMATH = {"contract", "nsz", "arcp"}
 # No 'nnan' and 'ninf' (NaN marks missing data), no 'reassoc' (sums keep their order).
@@ -51,96 +58,6 @@ def window_samples(
             else:
                 for n in range(n_samples):
                     samples[c, r, n] = complex(taper[n] * words[c, i_index[r, n]], np.float32(0))
-
-
-@_kernel
-def moments(
-    x: np.ndarray, valid: np.ndarray, mean: np.ndarray, energy: np.ndarray, spread: np.ndarray
-) -> None:
-    """Mean over the valid samples of x, and mean of |x - mean|^2 summed over antennas.
-
-    x is float32 (n, n_virtual * 2 n_bins), mean and the scratch `spread` (n_virtual * 2 n_bins,),
-    energy (n_bins,); zeros where nothing is valid. One pass: sums of the distance to the first
-    valid sample, which is small for still echoes, so that nothing cancels (the shifted form of
-    the variance).
-    """
-    n_floats = mean.size
-    for c in range(n_floats):
-        mean[c] = 0
-        spread[c] = 0
-    n_valid, first = 0, 0
-    for i in range(x.shape[0]):
-        if valid[i]:
-            if n_valid == 0:
-                first = i
-            n_valid += 1
-            for c in range(n_floats):
-                away = x[i, c] - x[first, c]
-                mean[c] += away
-                spread[c] += away * away
-    for b in range(energy.size):
-        energy[b] = 0
-    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
-    for c in range(n_floats if n_valid > 0 else 0):
-        away = mean[c] * scale
-        mean[c] = x[first, c] + away
-        energy[(c // 2) % energy.size] += max(spread[c] * scale - away * away, np.float32(0))
-
-
-@_kernel
-def mean_of_valid(x: np.ndarray, valid: np.ndarray, mean: np.ndarray) -> None:
-    """Mean over the valid slow-time samples of x (n, n_virtual, n_bins); 0 where none is."""
-    n_virtual, n_bins = mean.shape
-    n_valid = 0
-    for v in range(n_virtual):
-        for b in range(n_bins):
-            mean[v, b] = 0
-    for i in range(x.shape[0]):
-        if valid[i]:
-            n_valid += 1
-            for v in range(n_virtual):
-                for b in range(n_bins):
-                    mean[v, b] += x[i, v, b]
-    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
-    for v in range(n_virtual):
-        for b in range(n_bins):
-            mean[v, b] *= scale
-
-
-@_kernel
-def window_means(
-    x: np.ndarray, valid: np.ndarray, hop: int, window: int, sums: np.ndarray, means: np.ndarray
-) -> None:
-    """Mean of the valid samples of overlapping windows, `hop` samples apart, from sample 0 on.
-
-    x is float32 (n, n_floats), means (n_windows, n_floats). Samples are added once, in stretches
-    of a hop: `sums`, room for (n_windows + window // hop, n_floats). Stretches depend on where
-    they are, not on which windows are asked for together.
-    """
-    n_whole, n_floats = window // hop, x.shape[1]
-    for k in range(means.shape[0] + n_whole - 1):
-        for c in range(n_floats):
-            sums[k, c] = 0
-        for i in range(k * hop, (k + 1) * hop):
-            if valid[i]:
-                for c in range(n_floats):
-                    sums[k, c] += x[i, c]
-    for k in range(means.shape[0]):
-        n_valid = 0
-        for i in range(k * hop, k * hop + window):
-            n_valid += valid[i]
-        for c in range(n_floats):
-            means[k, c] = 0
-        for part in range(k, k + n_whole):
-            for c in range(n_floats):
-                means[k, c] += sums[part, c]
-        for i in range((k + n_whole) * hop, k * hop + window):
-            if valid[i]:
-                for c in range(n_floats):
-                    means[k, c] += x[i, c]
-        scale = np.float32(1 / n_valid if n_valid > 0 else 0)
-        for c in range(n_floats):
-            means[k, c] *= scale
 
 
 @_kernel
@@ -231,11 +148,13 @@ def range_profiles(
     spans, places, ups = order
     n_chirps, n_words = words.shape
     n_rx, n_bins = out.shape[1], out.shape[2] // 2
-    n_fft = taper.size
+    n_fft, n_row = taper.size, n_rx * 2 * n_bins
     n_left, m = n_fft // plan[0][0], n_fft // 16
     n_kept = -(-(first_bin + n_bins) // m)
     for block in range(0, n_chirps, LANES):
         chirp = min(block, n_chirps - LANES)
+        for place in range(chirp * n_row, (chirp + LANES) * n_row, 16):
+            fetch(out, place)  # a store, too, waits for its cache line
         for r in range(n_rx):
             first, stop = spans[r, 0], spans[r, 1]
             if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
@@ -260,6 +179,39 @@ def range_profiles(
                 else:
                     last_to_bins(16, spectra, k, m, other)
             _store_bins(other, first_bin, n_bins, out, chirp, r)
+
+
+@_kernel
+def read_range_profiles(
+    file: int, place: int, tile: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32,
+    taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
+    work: tuple[np.ndarray, ...], out: np.ndarray,
+) -> int:  # fmt: skip
+    """`range_profiles` of chirps in a file, from byte `place` on; number of chirps that are there.
+
+    `tile` (n_tile, n_words), of at least 2 LANES chirps or as many as there are, is where they
+    are read to.
+    """
+    n_chirps, n_done = out.shape[0], 0
+    n_bytes = 2 * tile.shape[1]
+    while n_done < n_chirps:
+        n = min(tile.shape[0], n_chirps - n_done)
+        if 0 < n_chirps - n_done - n < LANES:  # too few would be left for a last tile
+            n -= LANES
+        n_read = 0
+        while n_read < n * n_bytes:
+            step = _pread(  # type: ignore[call-overload]
+                np.int32(file), np.uintp(tile.ctypes.data + n_read),
+                np.uintp(n * n_bytes - n_read), np.int64(place + n_done * n_bytes + n_read),
+            )  # fmt: skip
+            if step <= 0:
+                return n_done
+            n_read += step
+        range_profiles(
+            tile[:n], order, down, taper, plan, first_bin, units, work, out[n_done : n_done + n]
+        )
+        n_done += n
+    return n_done
 
 
 @_part

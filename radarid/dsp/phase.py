@@ -9,7 +9,7 @@ import scipy.signal
 
 from capture.config import RadarConfig
 from capture.types import FrameSource
-from radarid.dsp import convert, kernels
+from radarid.dsp import convert, kernels_means
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import RangeStage
 from radarid.errors import ParameterError
@@ -62,7 +62,7 @@ def range_time(source: FrameSource, params: DspParams) -> RangeTime:
     for frame in source:
         chirps, valid = stage(frame)
         mean = np.empty(chirps.shape[1:], np.complex64)
-        kernels.mean_of_valid(chirps, valid, mean)
+        kernels_means.mean_of_valid(chirps, valid, mean)
         times.append(frame.time_s)
         profiles.append(mean)
         received.append(bool(valid.any()))

@@ -10,6 +10,7 @@ import scipy.fft
 
 from capture import layouts
 from capture.config import RadarConfig
+from capture.file.recording import FileRecording
 from capture.types import AdcFrame
 from radarid.dsp import convert, kernels, kernels_lanes
 from radarid.dsp.params import DspParams
@@ -19,6 +20,7 @@ _SAME_SLOPE = 0.01  # moves the farthest bin by less than 1 %
 _TAPERS: dict[str, Callable[[int], np.ndarray]] = {
     "hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "boxcar": np.ones,
 }  # fmt: skip
+_TILE_WORDS = 1 << 17  # 256 KB are read at once
 _TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
 
 
@@ -67,6 +69,7 @@ class RangeStage:
     Attributes
     ----------
     range_m : float64 array, shape (n_bins,), centres of the kept bins
+    n_slow : slow-time instants of a frame
 
     Raises
     ------
@@ -95,6 +98,7 @@ class RangeStage:
         self._shift = 16 - radar.adc_bits
         self._taper = taper(params.range_window, radar.n_samples) * np.float32(2.0**-self._shift)
         self._groups = radar.slow_time_groups
+        self.n_slow = radar.n_slow
         self._layout = ""
         self._order: tuple[np.ndarray, ...] = ()
         self._vectors = radar.is_complex and kernels.vectors_fit(
@@ -106,6 +110,8 @@ class RangeStage:
             self._padded_taper = kernels_lanes.in_order(self.n_fft, padded)
             self._units = kernels.scratch(radar.words_per_chirp // 2 * kernels.LANES, np.int32)
             self._work = tuple(kernels.scratch(2 * self.n_fft * kernels.LANES) for _ in range(2))
+            n_tile = max(_TILE_WORDS // radar.words_per_chirp, 2 * kernels.LANES)
+            self._tile = np.empty((min(n_tile, radar.n_chirps), radar.words_per_chirp), np.int16)
 
     def __call__(
         self, frame: AdcFrame, out: np.ndarray | None = None
@@ -136,18 +142,64 @@ class RangeStage:
         frame_words = np.ascontiguousarray(frame.words)  # HSI headers lie between the chirps
         direct = out is not None and len(self._groups) == 1
         chirps = out if direct and out is not None else np.empty(self._shape, np.complex64)
-        if self._vectors:
-            kernels.range_profiles(
-                frame_words, order, np.int32(16 + self._shift), self._padded_taper,
-                kernels_lanes.plan(self.n_fft), self.bins.start, self._units, self._work,
-                chirps.view(np.float32),
-            )  # fmt: skip
-        else:
-            self._plain(frame_words, order, chirps)
+        self._transform(frame_words, order, chirps)
         profiles, valid = self._by_series(chirps, frame.valid)
         if out is not None and not direct:
             out[:] = profiles
         return profiles, valid
+
+    def read(self, recording: FileRecording, first: int, out: np.ndarray) -> np.ndarray:
+        """Read and transform some frames; the same as one after the other by `__call__`.
+
+        Where nothing but chirps lies in the file, the kernel reads them itself, a few at a time,
+        so that they are in the cache when they are transformed, and without the interpreter.
+
+        Parameters
+        ----------
+        recording : of this stage's waveform
+        first : number of the first frame
+        out : complex64 array, shape (n_frames * n_slow, n_virtual, n_bins), filled
+
+        Returns
+        -------
+        bool array, shape (n_frames * n_slow,), whether every chirp of the instant was received
+        """
+        stop = first + len(out) // self.n_slow
+        if recording.info.config != self.radar:
+            self._check(recording.frame(first))
+        if self._vectors and len(self._groups) == 1 and kernels.CAN_READ:
+            place = recording.place_of(first, stop)
+            if place is not None and self._read_plain(recording, place, out):
+                return recording.valid(first, stop)
+        valid = np.empty(len(out), bool)
+        for index in range(first, stop):
+            rows = slice((index - first) * self.n_slow, (index - first + 1) * self.n_slow)
+            valid[rows] = self(recording.frame(index), out[rows])[1]
+        return valid
+
+    def _read_plain(
+        self, recording: FileRecording, place: tuple[int, int], out: np.ndarray
+    ) -> bool:
+        """Let the kernel read; whether all bytes were there."""
+        n_read = kernels.read_range_profiles(
+            *place, self._tile, self._word_order(recording.info.layout),
+            np.int32(16 + self._shift), self._padded_taper, kernels_lanes.plan(self.n_fft),
+            self.bins.start, self._units, self._work, out.view(np.float32),
+        )  # fmt: skip
+        return bool(n_read == len(out))
+
+    def _transform(
+        self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray
+    ) -> None:
+        """Words of chirps -> profiles of all antennas."""
+        if not self._vectors:
+            self._plain(words, order, chirps)
+            return
+        kernels.range_profiles(
+            words, order, np.int32(16 + self._shift), self._padded_taper,
+            kernels_lanes.plan(self.n_fft), self.bins.start, self._units, self._work,
+            chirps.view(np.float32),
+        )  # fmt: skip
 
     def _plain(self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray) -> None:
         """Range transform by `scipy.fft`, a few chirps at a time."""

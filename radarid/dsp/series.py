@@ -23,7 +23,7 @@ class SlowTimeSeries:
     """
 
     def __init__(self, n_held: int, n_virtual: int, n_bins: int) -> None:
-        n = 3 * n_held  # so that every second sample is moved once, and the others never
+        n = 2 * n_held  # so that most samples are never moved
         room = np.empty(n * n_virtual * n_bins + 8, np.complex64)
         first = -room.ctypes.data % 64 // room.itemsize  # cache lines are 64 bytes
         self._profiles = room[first : first + n * n_virtual * n_bins].reshape(n, n_virtual, n_bins)
@@ -35,10 +35,14 @@ class SlowTimeSeries:
         """Forget everything, and count from 0 again."""
         self.keep_from = self.stop = self._base = 0
 
+    def must_move(self, n: int) -> bool:
+        """Whether appending n samples moves those that are held."""
+        return self.stop + n - self._base > len(self._valid)
+
     def append(self, n: int) -> int:
         """Make room for n more samples, whose values are still undefined; number of the first."""
         first = self.stop
-        if first + n - self._base > len(self._valid):
+        if self.must_move(n):
             held = slice(self.keep_from - self._base, self.stop - self._base)
             for array in (self._profiles, self._valid, self._time_s):
                 array[: held.stop - held.start] = array[held]

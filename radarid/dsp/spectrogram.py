@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,11 +12,12 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.file.recording import FileRecording
 from capture.types import AdcFrame, FrameSource
-from radarid.dsp import kernels, slowtime
+from radarid.dsp import kernels_means, slowtime
+from radarid.dsp.batches import Batch, GivenFrames, RecordedFrames
 from radarid.dsp.clutter import make_filter
 from radarid.dsp.gating import RangeTrack
 from radarid.dsp.params import DspParams
-from radarid.dsp.pool import Workers
+from radarid.dsp.pool import Share, Workers
 from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.series import SlowTimeSeries
 from radarid.dsp.slices import Axes, Slices
@@ -25,13 +25,10 @@ from radarid.dsp.tracks import Walker, WalkerTracks
 from radarid.dsp.windows import Block, Walkers, Windows
 from radarid.errors import ParameterError
 
+_AHEAD = 2  # batches that are begun while one is looked at, so that no thread waits for another
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
 _FRAMES_AT_ONCE = 4  # of each thread: enough to share, few enough to stay in its cache
 _SAMPLES_AT_ONCE = 1024  # and of very short frames, about as many chirps
-
-
-# How to get a frame, None for a lost one, and when it begins.
-_Pending = tuple[Callable[[], AdcFrame] | None, float]
 
 
 class SpectrogramStream:
@@ -82,7 +79,7 @@ class SpectrogramStream:
         self._frames_at_once = most * n_threads
         n_held = (self._lag + 2) * self._n_block + self.grid.window
         self._series = SlowTimeSeries(
-            n_held + self._frames_at_once * self.grid.n_per_frame,
+            n_held + (_AHEAD + 1) * self._frames_at_once * self.grid.n_per_frame,
             radar.n_virtual, len(self.range_m),
         )  # fmt: skip
         self._windows = Windows(radar, params, self.grid, self.axes, self._series, self._workers)
@@ -92,6 +89,7 @@ class SpectrogramStream:
     def _restart(self) -> None:
         self._last_index: int | None = None
         self._n_seen = 0
+        self._blocks: dict[int, Block] = {}
         self._undecided: deque[Block] = deque()
         self._series.restart()
         self._windows.restart()
@@ -139,12 +137,14 @@ class SpectrogramStream:
                 "the stream does not go on here", got=f"frame {start}",
                 expected=f"frame {self._last_index + 1}", remedy="flush the stream first",
             )  # fmt: skip
-        period_s, parts = self.radar.frame_period_s, list[Slices]()
-        for first in range(0, len(numbers), self._frames_at_once):
-            own = numbers[first : first + self._frames_at_once]
-            self._last_index = own[-1]
-            parts += self._advance([(partial(recording.frame, k), k * period_s) for k in own])
-        return Slices.concatenate(parts or [self._windows.none()])
+        if numbers:
+            self._last_index = numbers[-1]
+        period_s, n = self.radar.frame_period_s, self._frames_at_once
+        batches = (numbers[k : k + n] for k in range(0, len(numbers), n))
+        parts = self._advance(
+            RecordedFrames(recording, own[0], [k * period_s for k in own]) for own in batches
+        )
+        return Slices.concatenate([self._windows.none(), *parts])
 
     def flush(self) -> Slices:
         """Return the slices that were waiting for look-ahead; a new stream may follow."""
@@ -155,8 +155,10 @@ class SpectrogramStream:
     def _end(self) -> Slices:
         """Decide what is undecided; walkers who come later get other numbers."""
         decided = []
-        if self._series.stop > self._n_seen:  # a last block that is not full
-            decided = self._look_at([(self._n_seen, self._series.stop)])
+        last = self._n_seen * self._n_block
+        if self._series.stop > last:  # a block that is not full
+            self._measure_alike(last, self._series.stop, 1)
+            decided = self._look_at(self._n_seen + 1)
         for decision in self._tracker.flush():
             decided.append((self._undecided.popleft(), _walkers(decision)))
         slices = self._windows.slices(decided, self._series.stop)
@@ -166,18 +168,23 @@ class SpectrogramStream:
         return slices
 
     def _take(self, frames: list[AdcFrame]) -> Iterator[Slices]:
-        run: list[_Pending] = []
+        run: list[tuple[AdcFrame | None, float]] = []
         period_s = self.radar.frame_period_s
         for frame in frames:
             n_lost = self._lost_before(frame)
             if n_lost * period_s > _BRIDGE_S:
-                yield from self._advance(run)
+                yield from self._advance(self._batches(run))
                 yield self._end()
                 run, n_lost = [], 0
             run += [(None, frame.time_s - back * period_s) for back in range(n_lost, 0, -1)]
-            run.append((partial(_given, frame), frame.time_s))
+            run.append((frame, frame.time_s))
             self._last_index = frame.index
-        yield from self._advance(run)
+        yield from self._advance(self._batches(run))
+
+    def _batches(self, run: list[tuple[AdcFrame | None, float]]) -> Iterator[Batch]:
+        for k in range(0, len(run), self._frames_at_once):
+            frames, start_s = zip(*run[k : k + self._frames_at_once], strict=True)
+            yield GivenFrames(frames, start_s)
 
     def _lost_before(self, frame: AdcFrame) -> int:
         last = self._last_index
@@ -189,87 +196,102 @@ class SpectrogramStream:
         return n_lost
 
     # -- frames -> slow time ----------------------------------------------------------------
-    def _advance(self, run: list[_Pending]) -> Iterator[Slices]:
-        for start in range(0, len(run), self._frames_at_once):
-            self._append(run[start : start + self._frames_at_once])
-            n_blocks = (self._series.stop - self._n_seen) // self._n_block
-            edges = [self._n_seen + k * self._n_block for k in range(n_blocks + 1)]
-            decided = self._look_at(list(zip(edges, edges[1:], strict=False)))
+    def _advance(self, batches: Iterable[Batch]) -> Iterator[Slices]:
+        """Take frames; the next ones are read and transformed while a batch is looked at."""
+        rest, ahead = iter(batches), deque[tuple[Share, int, int]]()
+        while True:
+            for batch in islice(rest, _AHEAD + 1 - len(ahead)):
+                if self._series.must_move(len(batch.start_s) * self.grid.n_per_frame):
+                    for share, _, _ in ahead:  # nobody may write while samples are moved
+                        share.finish()
+                ahead.append(self._begin(batch))
+            if not ahead:
+                return
+            share, start, stop = ahead.popleft()
+            share.finish()
+            if self._filter is not None:
+                n = self.grid.n_per_frame
+                for first in range(start, stop, n):
+                    self._filter(*self._rows(first, first + n))
+            decided = self._look_at(stop // self._n_block)
             if decided:
                 yield self._windows.slices(decided, decided[-1][0].first + self._n_block)
 
-    def _append(self, run: list[_Pending]) -> None:
+    def _begin(self, batch: Batch) -> tuple[Share, int, int]:
+        """Begin the profiles of some frames; their first sample, and the one after the last."""
         n = self.grid.n_per_frame
-        first = self._series.append(len(run) * n)
+        first = self._series.append(len(batch.start_s) * n)
 
         def profile(worker: int, start: int, stop: int) -> None:
+            profiles, valid, time_s = self._rows(first + start * n, first + stop * n)
+            instants = np.array(batch.start_s[start:stop])[:, None] + self.grid.offset_s
+            time_s[:] = instants.reshape(-1)
+            stage = self._ranges[worker]
+            if self.grid.regime != "burst":
+                valid[:] = batch.transform(stage, start, profiles)
+                if self._filter is None:  # they are still in the cache
+                    self._measure(first + start * n, first + stop * n)
+                return
+            chirps = np.empty((stage.n_slow, *profiles.shape[1:]), np.complex64)
             for k in range(start, stop):
-                self._profile(self._ranges[worker], *run[k], first + k * n)
+                received = batch.transform(stage, k, chirps)
+                kernels_means.mean_of_valid(chirps, received, profiles[k - start])
+                valid[k - start] = received.any()
 
-        self._workers.share(profile, len(run))
-        if self._filter is not None:
-            for k in range(len(run)):
-                self._filter(*self._rows(first + k * n, first + (k + 1) * n))
+        share = self._workers.begin(profile, len(batch.start_s), _FRAMES_AT_ONCE)
+        return share, first, self._series.stop
 
     def _rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = slice(self._series.place(first), self._series.place(stop))
         series = self._series
         return series.profiles[rows], series.valid[rows], series.time_s[rows]
 
-    def _profile(
-        self, stage: RangeStage, load: Callable[[], AdcFrame] | None, start_s: float, first: int
-    ) -> None:
-        profiles, valid, time_s = self._rows(first, first + self.grid.n_per_frame)
-        time_s[:] = start_s + self.grid.offset_s
-        if load is None:
-            profiles[:], valid[:] = 0, False
-            return
-        frame = load()
-        if self.grid.regime == "burst":
-            chirps, received = stage(frame)
-            kernels.mean_of_valid(chirps, received, profiles[0])
-            valid[:] = received.any()
-        else:
-            valid[:] = stage(frame, profiles)[1]
-
     # -- slow time -> walkers ---------------------------------------------------------------
-    def _look_at(self, spans: list[tuple[int, int]]) -> list[tuple[Block, Walkers]]:
-        """Take steps of the track: the older blocks that are decided by them."""
-        shape = self._series.profiles.shape[1:]
-        means = np.empty((len(spans), *shape), np.complex64)
-        energy = np.empty((len(spans), shape[1]), np.float32)
+    def _measure(self, start: int, stop: int) -> None:
+        """Look for motion in the whole blocks of samples `start` to `stop`."""
+        numbers = range(-(-start // self._n_block), stop // self._n_block)
+        if numbers:
+            first = numbers[0] * self._n_block
+            self._measure_alike(first, numbers[-1] * self._n_block + self._n_block, len(numbers))
 
-        def moments(worker: int, start: int, stop: int) -> None:
-            spread = np.empty(2 * shape[0] * shape[1], np.float32)
-            for k in range(start, stop):
-                profiles, valid, _ = self._rows(*spans[k])
-                kernels.moments(
-                    profiles.view(np.float32).reshape(len(valid), -1), valid,
-                    means[k].view(np.float32).reshape(-1), energy[k], spread,
-                )  # fmt: skip
+    def _measure_alike(self, start: int, stop: int, n_blocks: int) -> None:
+        profiles, valid, time_s = self._rows(start, stop)
+        n_virtual, n_bins = profiles.shape[1:]
+        means = np.empty((n_blocks, n_virtual, n_bins), np.complex64)
+        energy = np.empty((n_blocks, n_bins), np.float32)
+        kernels_means.moments(
+            profiles.view(np.float32).reshape(len(valid), -1), valid,
+            means.view(np.float32).reshape(n_blocks, -1), energy,
+            np.empty(2 * n_virtual * n_bins, np.float32),
+        )  # fmt: skip
+        n = len(valid) // n_blocks
+        for k, middle_s in enumerate(time_s.reshape(n_blocks, n).mean(axis=1).tolist()):
+            first = start + k * n
+            self._blocks[first // self._n_block] = Block(first, n, middle_s, means[k], energy[k])
 
-        self._workers.share(moments, len(spans))
-        decided = []
-        for k, (first, stop) in enumerate(spans):
-            profiles, valid, _ = self._rows(first, stop)
-            received = bool(valid.any())
-            if not received:
-                energy[k] = np.nan
-            self._undecided.append(Block(first, stop - first, means[k], energy[k]))
-            self._n_seen = stop
-            if isinstance(self._tracker, RangeTrack):
-                decision: Any = self._tracker.push(energy[k] if received else None)
-            else:
-                decision = self._tracker.push(
-                    *((profiles, valid, means[k]) if received else (None, None, None))
-                )
-            if decision is not None:
-                decided.append((self._undecided.popleft(), _walkers(decision)))
-        return decided
+    def _look_at(self, stop: int) -> list[tuple[Block, Walkers]]:
+        """Take the steps of the track up to block `stop`: older blocks, decided by them."""
+        numbers = range(self._n_seen, stop)
+        n = self._n_block
+        for k in numbers:
+            if k not in self._blocks:  # begun in one batch and ended in another
+                self._measure(k * n, k * n + n)
+        self._n_seen = stop
+        decided = [self._step(self._blocks.pop(k)) for k in numbers]
+        return [one for one in decided if one is not None]
 
-
-def _given(frame: AdcFrame) -> AdcFrame:
-    return frame
+    def _step(self, block: Block) -> tuple[Block, Walkers] | None:
+        """Take a step of the track; what it decides about an older block."""
+        self._undecided.append(block)
+        received = not np.isnan(block.energy[0])
+        if isinstance(self._tracker, RangeTrack):
+            decision: Any = self._tracker.push(block.energy if received else None)
+        elif received:
+            profiles, valid, _ = self._rows(block.first, block.first + block.n)
+            decision = self._tracker.push(profiles, valid, block.mean)
+        else:
+            decision = self._tracker.push(None, None, None)
+        return None if decision is None else (self._undecided.popleft(), _walkers(decision))
 
 
 def _walkers(decision: tuple[float, float] | Walkers) -> Walkers:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from capture.config import RadarConfig
-from radarid.dsp import angle, kernels
+from radarid.dsp import angle, kernels_means
 from radarid.dsp.gating import gate_bins
 from radarid.dsp.params import DspParams
 from radarid.dsp.planes import ImagePlanes
@@ -18,6 +19,8 @@ from radarid.dsp.slices import Axes, Slices
 from radarid.dsp.slowtime import SlowTime
 from radarid.dsp.stft import SliceTransform
 from radarid.dsp.tracks import Walker
+
+_WINDOWS_AT_ONCE = 8  # of a thread: few, so that none waits long for another at the end
 
 Walkers = tuple[Walker, ...]
 
@@ -29,18 +32,19 @@ class Block:
     Attributes
     ----------
     first, n : number of its first slow-time sample, and how many it has
+    time_s : mean time of them, seconds since the start of the recording
     mean : complex64 (n_virtual, n_bins), of its valid samples
     energy : float32 (n_bins,), of what moves; NaN where nothing was received
     """
 
     first: int
     n: int
+    time_s: float
     mean: np.ndarray
     energy: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+class _Window(NamedTuple):
     """A window around one walker: first row in the series, range bins, row of the clutter."""
 
     start: int
@@ -95,16 +99,18 @@ class Windows:
             self._walkers[block.first // self._n_block] = [
                 (walker, self._gate(walker)) for walker in walkers
             ]
-        starts, clutter_of = self._complete([block for block, _ in decided], stop)
-        clutter = self._clutter(starts, [block for block, _ in decided])
+        blocks = [block for block, _ in decided]
+        starts, clutter_of = self._complete(blocks, stop)
+        clutter = self._clutter(starts, blocks)
+        n_block, middle, base = self._n_block, self._grid.window // 2, self._series.place(0)
         found = [
-            _Window(self._series.place(start), *pair, row)
+            _Window(start + base, walker, gate, row)
             for start, row in zip(starts, clutter_of, strict=True)
-            for pair in self._walkers[self._block_of(start)]
+            for walker, gate in self._walkers[(start + middle) // n_block]
         ]
-        slices = self._gather(found, clutter, [block for block, _ in decided])
+        slices = self._gather(found, clutter, blocks)
         self._series.keep_from = max(self._series.keep_from, min(self._next_start, stop))
-        for number in [n for n in self._walkers if n < self._block_of(self._next_start)]:
+        for number in [n for n in self._walkers if n < (self._next_start + middle) // n_block]:
             del self._walkers[number]
         return slices
 
@@ -118,10 +124,6 @@ class Windows:
         crossing = range(self._next_start, stop - grid.window + 1, grid.hop)
         self._next_start += grid.hop * len(crossing)
         return crossing, range(len(crossing))
-
-    def _block_of(self, start: int) -> int:
-        """Number of the block in which the middle of a window lies."""
-        return (start + self._grid.window // 2) // self._n_block
 
     def _gate(self, walker: Walker) -> tuple[int, int]:
         gate = gate_bins(self._axes.range_m, walker.range_m, self._params.gate_m)
@@ -142,13 +144,13 @@ class Windows:
             rows = slice(first, first + (b - a - 1) * hop + window)
             profiles = self._series.profiles[rows].view(np.float32)
             n_floats = profiles[0].size
-            kernels.window_means(
+            kernels_means.window_means(
                 profiles.reshape(-1, n_floats), self._series.valid[rows], hop, window,
                 np.empty((b - a + window // hop, n_floats), np.float32),
                 means[a:b].view(np.float32).reshape(-1, n_floats),
             )  # fmt: skip
 
-        self._workers.share(average, len(starts))
+        self._workers.share(average, len(starts), -(-len(starts) // self._workers.n_threads))
         return means
 
     # -- windows -> slices ------------------------------------------------------------------
@@ -157,28 +159,26 @@ class Windows:
         walkers = [window.walker for window in found]
         starts = np.array([window.start for window in found], np.int64)
         stops = starts + self._grid.window
-        received = np.concatenate([[0], np.cumsum(series.valid)])
+        first, last = (int(starts[0]), int(stops[-1])) if found else (0, 0)
+        received = np.concatenate([[0], np.cumsum(series.valid[first:last])])
+        n_received = received[stops - first] - received[starts - first]
         power = self._power(found, starts, clutter)
         beams = self._beams(found)
         self._power_of_beams(found, clutter, beams, power)
         return Slices(
             time_s=(series.time_s[starts] + series.time_s[stops - 1]) / 2,
             power=power,
-            valid=((received[stops] - received[starts]) / self._grid.window).astype(np.float32),
+            valid=(n_received / self._grid.window).astype(np.float32),
             range_m=np.array([walker.range_m for walker in walkers], np.float32),
             presence_db=np.array([walker.presence_db for walker in walkers], np.float32),
             angle_rad=np.array([walker.angle_rad for walker in walkers], np.float32),
             track=np.array([walker.track for walker in walkers], np.int32),
             planes=self._more_planes(found, clutter, beams),
-            frame_time_s=np.array([self._time_of(block) for block in blocks], np.float64),
+            frame_time_s=np.array([block.time_s for block in blocks], np.float64),
             range_energy=np.array([block.energy for block in blocks], np.float32).reshape(
                 len(blocks), len(self._axes.range_m)
             ),
         )
-
-    def _time_of(self, block: Block) -> float:
-        first = self._series.place(block.first)
-        return float(self._series.time_s[first : first + block.n].mean())
 
     def _power(self, found: list[_Window], starts: np.ndarray, clutter: np.ndarray) -> np.ndarray:
         series = self._series
@@ -192,7 +192,7 @@ class Windows:
                 power[a:b],
             )  # fmt: skip
 
-        self._workers.share(transform, len(found))
+        self._workers.share(transform, len(found), _WINDOWS_AT_ONCE)
         return power
 
     # -- what few streams ask for -----------------------------------------------------------
