@@ -61,12 +61,14 @@ def enroll(
     wanted = {"false_accept_rate": false_accept_rate, "norm": norm}
     changes = {name: value for name, value in wanted.items() if value is not None}
     student, secret = load_student(run), read_key(key) if key else None
-    if gallery.exists():
+    exists = gallery.exists()
+    if exists:
         _refuse_background(gallery, background)
-        read_gallery(gallery).check_fits(student, secret)
+        known = read_gallery(gallery)
     else:
         params = from_mapping(MatchParams, changes)
-        create_gallery(gallery, new_gallery(student, run, params, background, secret))
+        known = new_gallery(student, run, params, background, secret)
+    known.check_fits(student, secret)  # before the recordings are read, which takes longer
     templates = combine([
         enroll_recording(source, student, name, session or day, secret)
         for source, day in (_open(path, radar, name) for path in track(files, "enroll"))
@@ -74,11 +76,14 @@ def enroll(
 
     def enrolled(known: Gallery) -> Gallery:
         known.check_fits(student, secret)
-        return known.enroll(templates).with_params(
-            from_mapping(MatchParams, to_mapping(known.params) | changes)
-        )
+        params = from_mapping(MatchParams, to_mapping(known.params) | changes)
+        return known.enroll(templates).with_params(params)
 
-    known = change_gallery(gallery, enrolled)
+    if exists:
+        known = change_gallery(gallery, enrolled)
+    else:
+        known = enrolled(known)
+        create_gallery(gallery, known)
     if as_json:
         print_json(_as_table(templates, known))
     else:

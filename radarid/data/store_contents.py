@@ -15,6 +15,11 @@ from radarid.data.tables import FaceContent
 from radarid.errors import StoreError
 
 _AT_ONCE = 64
+_ATTRIBUTES = {
+    "schema_version", "radar", "radar_fingerprint", "dsp", "dsp_fingerprint", "velocity_mps",
+    "time_s", "clip_s", "faces", "versions", "history", "n_clips", "n_faces", "n_recordings",
+}  # fmt: skip
+_OF_DATA = {"level_db", "DIMENSION_LABELS"}
 
 
 @dataclass(frozen=True)
@@ -60,22 +65,24 @@ def store_items(path: Path) -> list[StoredItem]:
             is_expected = item.dtype == dtype and item.shape[1:] == tuple(row)
             items.append(StoredItem(name, str(item.dtype), item.shape, is_expected))
         for key, value in item.attrs.items():
-            items.append(_attribute(f"{name}@{key}", value))
+            items.append(_attribute(f"{name}@{key}", value, key in _OF_DATA))
 
     try:
         with h5py.File(path) as file:
             check_attributes(file)
-            items += [_attribute(f"@{key}", value) for key, value in file.attrs.items()]
+            items += [
+                _attribute(f"@{key}", value, key in _ATTRIBUTES)
+                for key, value in file.attrs.items()
+            ]
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as failure:
         raise StoreError(f"damaged: {str(failure)[:200]!r}", where=path) from None
     return items
 
 
-def _attribute(name: str, value: Any) -> StoredItem:
+def _attribute(name: str, value: Any, is_expected: bool) -> StoredItem:
     array = np.asarray(value)
-    size = array.nbytes if array.dtype.kind != "O" else sum(len(str(v)) for v in array.ravel())
-    return StoredItem(name, str(array.dtype), array.shape, size < 1 << 16)
+    return StoredItem(name, str(array.dtype), array.shape, is_expected)
 
 
 def stored_bytes(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ without faces consists of, to the last tensor: whatever is more, is named.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from radarid.data.store_contents import store_items
 from radarid.errors import AuditError
 from radarid.learn.students import BACKBONES, build_student
-from radarid.live.gallery_file import is_gallery, read_gallery
+from radarid.live.gallery_file import holds_more, is_gallery, read_gallery
 from radarid.live.onnx_tensors import read_onnx
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -112,11 +113,11 @@ def _audit_file(path: Path) -> Report:
 
 
 def _audit_gallery(path: Path) -> Report:
-    # Reading refuses every data set, attribute and byte that a gallery does not have.
     found = read_gallery(path)
+    findings = [Finding("file", "bytes that are not the gallery's; any change writes it anew")]
     n = len(found.templates), len(found.background)
     text = f"{n[0]} gait templates, {n[1]} gait embeddings of others, student {found.model}"
-    return Report(path, "gallery", sum(n), (), text)
+    return Report(path, "gallery", sum(n), tuple(findings if holds_more(path) else ()), text)
 
 
 def _audit_store(path: Path) -> Report:
@@ -165,21 +166,28 @@ def _guess(tensor: str) -> str:
 def _nearest_student(shapes: Shapes) -> tuple[str, Shapes]:
     """Backbone, and shapes of its student, that explain most of the tensors."""
     shapes = {tensor.removeprefix("student."): shape for tensor, shape in shapes.items()}
-    n_subjects = shapes.get("classifier.weight", (1,))[0]
+    n_subjects = (*shapes.get("classifier.weight", ()), 1)[0]
     best: tuple[int, str, Shapes] = (-1, "", {})
     for name in BACKBONES:
         for channels in ("repeat", "single", "colormap"):
-            expected = _student_shapes(name, channels, n_subjects)
+            expected = _student_shapes(name, channels) | _of_people(name, n_subjects)
             n_fitting = sum(expected.get(each) == shape for each, shape in shapes.items())
             best = max(best, (n_fitting, name, expected), key=lambda found: found[0])
     return best[1], best[2]
 
 
-def _student_shapes(name: str, channels: str, n_subjects: int) -> dict[str, tuple[int, ...]]:
+@functools.cache
+def _student_shapes(name: str, channels: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a student of one person; none of them holds a number."""
     with torch.device("meta"):
-        student = build_student(name, channels, max(1, n_subjects))
-    shapes = {key: tuple(value.shape) for key, value in student.state_dict().items()}
-    return shapes | {"templates": (n_subjects, student.n_embedding)}
+        student = build_student(name, channels, 1)
+    return {key: tuple(value.shape) for key, value in student.state_dict().items()}
+
+
+def _of_people(name: str, n_subjects: int) -> dict[str, tuple[int, ...]]:
+    """Shapes that depend on how many people a student knows."""
+    shape = (n_subjects, BACKBONES[name].n_embedding)
+    return {"classifier.weight": shape, "classifier.bias": shape[:1], "templates": shape}
 
 
 def _audit_json(path: Path) -> Report:
@@ -250,7 +258,7 @@ def _not_a_students(path: Path, shapes: Shapes) -> list[Finding]:
     for backbone in BACKBONES:
         n_embedding = BACKBONES[backbone].n_embedding
         for channels in ("repeat", "single"):
-            own = _student_shapes(backbone, channels, 1)
+            own = _student_shapes(backbone, channels)
             budget = Counter(tuple(sorted(shape)) for shape in own.values())
             odd = []
             for name, shape in large.items():

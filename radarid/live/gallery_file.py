@@ -1,8 +1,9 @@
-"""The gallery on disk: HDF5 behind 512 bytes that vouch for the rest; whole or not there at all.
+"""The gallery on disk: HDF5 for everybody, with an index in front that is all that radarid reads.
 
-The first bytes (HDF5 calls them the user block, and readers skip it) hold a name and the SHA-256
-of all that follows, which is checked before anything is parsed. Every change writes a new file in
-the place of the old one, so that what was removed is in it no more.
+The HDF5 library can be made to run for ever by a forged file, and a gallery may come from
+anywhere. So the first bytes, which HDF5 calls the user block and leaves alone, hold a name, the
+SHA-256 of all that follows, and as JSON the attributes and where in the file each column lies.
+Every change writes a new file in the place of the old one: what was removed is in it no more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import fields
@@ -31,13 +33,11 @@ from radarid.provenance import versions
 
 FORMAT = 1
 _MAGIC = b"radarid gallery\n"
-_BLOCK = 512
+_HEAD = len(_MAGIC) + 64 + 1
+_INDEX_BYTES = 4096  # more than the places of the columns need
 _CONFIGS = {"radar": RadarConfig, "dsp": DspParams, "params": MatchParams}
 _TABLES = {"templates": Templates, "background": Background}
 _TEXTS = ("model", "source", "key_id")
-_ATTRIBUTES = {
-    "format", "versions", *_TEXTS, *_CONFIGS, *(f"{name}_fingerprint" for name in _CONFIGS)
-}  # fmt: skip
 
 
 def read_gallery(path: Path) -> Gallery:
@@ -49,6 +49,24 @@ def read_gallery(path: Path) -> Gallery:
         Missing, not a gallery, of another version, or damaged.
     """
     return _parse(_read(path), path)
+
+
+def holds_more(path: Path) -> bool:
+    """Whether a gallery's file has other bytes than the gallery that is read from it makes.
+
+    Another version of the HDF5 library may arrange them otherwise, too.
+
+    Raises
+    ------
+    GalleryError
+        As `read_gallery`.
+    """
+    data = _read(path)
+    gallery, made_by = _parse(data, path), _index(data).get("versions")
+    if not isinstance(made_by, dict) or set(made_by) != set(versions()):
+        return True
+    is_short = all(isinstance(text, str) and len(text) < 40 for text in made_by.values())
+    return not is_short or _to_bytes(gallery, made_by) != data
 
 
 def is_gallery(path: Path) -> bool:
@@ -108,36 +126,46 @@ def _partial(path: Path) -> Any:
 
 
 def _write(path: Path, gallery: Gallery) -> None:
-    content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_BLOCK) as file:
-        file.attrs.update(
-            format=FORMAT, model=gallery.model, source=gallery.source, key_id=gallery.key_id,
-            versions=json.dumps(versions()),
-        )  # fmt: skip
-        for name in _CONFIGS:
-            config = getattr(gallery, name)
-            file.attrs[name] = json.dumps(to_mapping(config))
-            file.attrs[f"{name}_fingerprint"] = fingerprint(config)
-        for name in _TABLES:
-            table = getattr(gallery, name)
-            for each in fields(table):
-                column = getattr(table, each.name)
-                if column.dtype.kind == "U":
-                    column = _to_bytes(column)
-                file.create_dataset(f"{name}/{each.name}", data=column)
-    data = content.getvalue()[_BLOCK:]
-    head = _MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n"
+    data = _to_bytes(gallery, versions())
     with path.open("r+b") as stream:
-        stream.write(head.ljust(_BLOCK, b"\0") + data)
+        stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def _to_bytes(column: np.ndarray) -> np.ndarray:
-    """UTF-8 of fixed length, which needs no heap to get lost in."""
+def _to_bytes(gallery: Gallery, made_by: dict[str, str]) -> bytes:
+    """The whole file; the same bytes for the same gallery and libraries."""
+    facts: dict[str, Any] = {"format": FORMAT, "versions": made_by}
+    facts |= {name: getattr(gallery, name) for name in _TEXTS}
+    for name in _CONFIGS:
+        facts[name] = to_mapping(getattr(gallery, name))
+        facts[f"{name}_fingerprint"] = fingerprint(getattr(gallery, name))
+    n_needed = 2 * len(json.dumps(facts)) + _INDEX_BYTES
+    content, columns = io.BytesIO(), {}
+    with h5py.File(content, "w", userblock_size=1 << n_needed.bit_length()) as file:
+        for name, value in facts.items():
+            file.attrs[name] = value if isinstance(value, int | str) else json.dumps(value)
+        for table, cls in _TABLES.items():
+            for each in fields(cls):
+                data = file.create_dataset(
+                    f"{table}/{each.name}", data=_plain(getattr(getattr(gallery, table), each.name))
+                )
+                columns[f"{table}/{each.name}"] = {
+                    "dtype": data.dtype.str, "shape": data.shape,
+                    "offset": data.id.get_offset() or 0,
+                }  # fmt: skip
+        block = file.userblock_size
+    index = json.dumps(facts | {"columns": columns}).encode()
+    rest = index.ljust(block - _HEAD, b"\0") + content.getvalue()[block:]
+    return _MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
+
+
+def _plain(column: np.ndarray) -> np.ndarray:
+    """Little-endian numbers, or UTF-8 of fixed length."""
+    if column.dtype.kind != "U":
+        return column.astype(column.dtype.newbyteorder("<"))
     encoded = np.char.encode(column, "utf-8") if len(column) else np.empty(0, "S1")
-    length = max(1, encoded.dtype.itemsize)
-    return encoded.astype(h5py.string_dtype("utf-8", length))
+    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
 
 
 def _read(path: Path) -> bytes:
@@ -151,77 +179,79 @@ def _read(path: Path) -> bytes:
         ) from None
     if not data.startswith(_MAGIC):
         raise GalleryError("not a gallery", where=path, got=repr(data[: len(_MAGIC)]))
-    told = data[len(_MAGIC) : _BLOCK].rstrip(b"\0").strip().decode("ascii", "replace")
-    found = hashlib.sha256(data[_BLOCK:]).hexdigest()
-    if told != found:
-        raise GalleryError("damaged: its checksum does not fit", where=path, got=found,
-                           expected=told, remedy="take a copy of it, or enroll anew")
+    told, found = data[len(_MAGIC) : _HEAD - 1], hashlib.sha256(data[_HEAD:]).hexdigest()
+    if told != found.encode() or data[_HEAD - 1 : _HEAD] != b"\n":
+        raise GalleryError(
+            "damaged: its checksum does not fit", where=path, got=found,
+            expected=told.decode("ascii", "replace"), remedy="take a copy of it, or enroll anew",
+        )
     return data
 
 
 def _parse(data: bytes, path: Path) -> Gallery:
     """Take a gallery out of bytes; whatever is odd in them is an error."""
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            if file.attrs["format"] != FORMAT:
-                raise GalleryError("a gallery of another version", where=path,
-                                   got=str(file.attrs["format"]), expected=FORMAT)
-            if set(file) != set(_TABLES) or set(file.attrs) != _ATTRIBUTES:
-                raise ValueError("it holds other things than a gallery does")
-            parts: dict[str, Any] = {
-                name: _config(file, name, cls) for name, cls in _CONFIGS.items()
-            }
-            parts |= {name: _table(file[name], cls, len(data)) for name, cls in _TABLES.items()}
-            parts |= {name: str(file.attrs[name]) for name in _TEXTS}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError,
-            ConfigError) as failure:
+        facts = _index(data)
+        if facts["format"] != FORMAT:
+            raise GalleryError("a gallery of another version", where=path,
+                               got=repr(facts["format"])[:80], expected=FORMAT)
+        parts: dict[str, Any] = {name: _config(facts, name, cls) for name, cls in _CONFIGS.items()}
+        parts |= {
+            table: cls(**{
+                each.name: _column(data, each.name, facts["columns"][f"{table}/{each.name}"])
+                for each in fields(cls)
+            })
+            for table, cls in _TABLES.items()
+        }  # fmt: skip
+        parts |= {name: facts[name] for name in _TEXTS}
+        gallery = Gallery(**parts)
+    except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as failure:
         raise GalleryError(f"damaged: {str(failure)[:200]!r}", where=path) from None
-    gallery = Gallery(**parts)
     _check(gallery, path)
     return gallery
 
 
-def _config(file: h5py.File, name: str, cls: type[Any]) -> Any:
-    table = json.loads(file.attrs[name])
-    if fingerprint(table) != file.attrs[f"{name}_fingerprint"]:
+def _index(data: bytes) -> dict[str, Any]:
+    """What the user block says; its end is the first zero."""
+    facts = json.loads(data[_HEAD : data.index(b"\0", _HEAD)])
+    if not isinstance(facts, dict):
+        raise ValueError("its index is no table")
+    return facts
+
+
+def _config(facts: dict[str, Any], name: str, cls: type[Any]) -> Any:
+    if fingerprint(facts[name]) != facts[f"{name}_fingerprint"]:
         raise ValueError(f"its {name} configuration was changed")
-    return from_mapping(cls, table)
+    return from_mapping(cls, facts[name])
 
 
-def _table(group: h5py.Group, cls: type[Any], most_bytes: int) -> Any:
-    """Columns of a table; none may claim to be larger than the file, which packs nothing."""
-    columns, names = {}, [each.name for each in fields(cls)]
-    if sorted(group) != sorted(names):
-        raise ValueError(f"{group.name} holds {sorted(group)}, not {sorted(names)}")
-    for name in names:
-        data = group[name]
-        is_plain = data.chunks is None and not (data.attrs or data.external or data.is_virtual)
-        if not is_plain or data.nbytes > most_bytes:
-            raise ValueError(f"{data.name} is not plain")
-        values = data[()]
-        if name == "embedding":
-            columns[name] = _expect(values, np.float32, 2)
-        elif name in ("n_clips", "walk"):
-            columns[name] = _expect(values, np.int64, 1)
-        else:
-            columns[name] = np.char.decode(_expect(values, np.bytes_, 1), "utf-8")
-    if len({len(column) for column in columns.values()}) != 1:
-        raise ValueError(f"{group.name} has columns of different length")
-    return cls(**columns)
-
-
-def _expect(values: np.ndarray, kind: type[np.generic], n_dims: int) -> np.ndarray:
-    if not np.issubdtype(values.dtype, kind) or values.ndim != n_dims:
-        raise ValueError(f"a column of {values.dtype}, {values.ndim} dimensions")
-    return values
+def _column(data: bytes, name: str, told: dict[str, Any]) -> np.ndarray:
+    """A column, where and as the index tells; within the bytes, and of the right kind."""
+    dtype, shape, offset = np.dtype(str(told["dtype"])), told["shape"], told["offset"]
+    number = {"embedding": "<f4", "n_clips": "<i8", "walk": "<i8"}.get(name)
+    if dtype.str != number and (number or dtype.kind != "S" or not dtype.itemsize):
+        raise ValueError(f"a column {name} of {dtype.str}")
+    if len(shape) != 1 + (name == "embedding") or not all(
+        type(n) is int and 0 <= n <= len(data) for n in (*shape, offset)
+    ):
+        raise ValueError(f"a column {name} of shape {shape} at {offset}")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if offset + n_bytes > len(data):
+        raise ValueError(f"a column {name} beyond the end")
+    values = np.frombuffer(data[offset : offset + n_bytes], dtype).reshape(shape)
+    return np.char.decode(values, "utf-8") if dtype.kind == "S" else values
 
 
 def _check(gallery: Gallery, path: Path) -> None:
     """Refuse what a gallery never is."""
     faults = []
-    for name in _TABLES:
-        embedding = getattr(gallery, name).embedding
-        length = np.linalg.norm(embedding.astype(np.float64), axis=1)
+    for name, cls in _TABLES.items():
+        table = getattr(gallery, name)
+        embedding = table.embedding
+        if len({len(getattr(table, each.name)) for each in fields(cls)}) != 1:
+            faults.append(f"{name} of different length")
+        with np.errstate(invalid="ignore"):
+            length = np.linalg.norm(embedding.astype(np.float64), axis=1)
         if not (np.abs(length - 1) < 1e-3).all():  # false for NaN, too
             faults.append(f"{name} are not of length 1")
     if gallery.templates.embedding.shape[1] != gallery.background.embedding.shape[1]:
