@@ -19,6 +19,7 @@ from radarid.learn.compare_tables import draw, markdown
 from radarid.learn.config import TrainConfig
 from radarid.learn.evaluate import evaluate
 from radarid.learn.face_bank import Embedder
+from radarid.learn.guard import NotFiniteError
 from radarid.learn.recipes import RECIPES
 from radarid.learn.run_folder import RunFolder
 from radarid.learn.trainer import train
@@ -26,7 +27,9 @@ from radarid.learn.training_data import split_and_label
 from radarid.progress import log
 
 FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
-_MAY_DIFFER = {"recipe", "extra_losses", "average", "control", "save_every", "seed", *RECIPES}
+_MAY_DIFFER = {
+    "recipe", "extra_losses", "teacher_run", "average", "control", "save_every", "seed", *RECIPES
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ def compare(
     Notes
     -----
     The weight is chosen by macro recall on the validation clips, the factor nearest to 1 winning
-    a tie; the test part is looked at with the chosen weight only. Means and sample deviations go
+    a tie; one whose training does not stay finite is out. The test part is looked at with the
+    chosen weight only. Means and sample deviations go
     over seeds; for the tests between methods see `radarid.learn.compare_stats.pairs`.
     """
     if not seeds or len(set(seeds)) != len(seeds):
@@ -275,10 +279,17 @@ def _tune(
         )
     changes = {factor: [f"{key}={factor * default:.6g}"] if factor != 1 else []
                for factor in factors}  # fmt: skip
-    scores = {
-        factor: _validation(bench.train(method, f"x{factor:g}", seed, *change))
-        for factor, change in changes.items()
-    }
+    scores: dict[float, float] = {}
+    for factor, change in changes.items():
+        try:
+            scores[factor] = _validation(bench.train(method, f"x{factor:g}", seed, *change))
+        except NotFiniteError as failure:
+            log.warning("%s, %s x %g is out: %s", method.stem, key, factor, failure)
+    if not scores:
+        raise TrainError(
+            "no training comes to an end", where=method.stem, got=f"{key} x {list(factors)}",
+            remedy="a smaller optim.lr, or runtime.clip_norm",
+        )
     best = max(scores, key=lambda factor: (scores[factor], -abs(math.log(factor)), factor))
     tuning = {
         "key": key,
@@ -286,7 +297,7 @@ def _tune(
         "factor": best,
         "value": float(f"{best * default:.6g}"),
         "seed": seed,
-        "val_macro_recall": {f"{factor:g}": score for factor, score in scores.items()},
+        "val_macro_recall": {f"{factor:g}": scores.get(factor) for factor in factors},
     }
     return f"x{best:g}", changes[best], tuning
 

@@ -118,7 +118,8 @@ def tuning_table(result: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     for name, tuning in tuned:
         best = f"{tuning['factor']:g}"
         cells = [
-            f"**{100 * score:.1f}**" if factor == best else f"{100 * score:.1f}"
+            "not finite" if score is None
+            else f"**{100 * score:.1f}**" if factor == best else f"{100 * score:.1f}"
             for factor, score in tuning["val_macro_recall"].items()
         ]
         rows.append([name, tuning["key"], f"{tuning['default']:g}", *cells])

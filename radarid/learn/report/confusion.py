@@ -38,5 +38,5 @@ def confusion_figure(confusion: Mapping[str, Any], title: str) -> Figure:
             colour = "white" if share[row, column] > 0.5 else "black"
             text = f"{counts[row, column]:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=colour)
-    figure.colorbar(image, label="share of the person's clips")
+    figure.colorbar(image, label="share of the person's clips", shrink=0.8)
     return figure

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 _STYLE = """
@@ -112,7 +113,8 @@ def picture(figure: Figure, alt: str, caption: str = "", *, pixels: bool = False
     if pixels:
         figure.savefig(stream, format="png", dpi=110)
     else:
-        figure.savefig(stream, format="svg", metadata={"Date": None})
+        with matplotlib.rc_context({"svg.hashsalt": "radarid"}):  # the same page every time
+            figure.savefig(stream, format="svg", metadata={"Date": None})
     kind = "png" if pixels else "svg+xml"
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     under = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
@@ -123,7 +125,8 @@ def picture(figure: Figure, alt: str, caption: str = "", *, pixels: bool = False
 def write(path: Path, document: str) -> Path:
     """Write a page, whole or not at all, for its owner only: spectrograms are personal data."""
     partial = path.with_name(path.name + ".partial")
-    partial.touch(mode=0o600)
+    partial.touch()
+    partial.chmod(0o600)
     partial.write_text(document, encoding="utf-8")
     os.replace(partial, path)
     return path

@@ -233,8 +233,8 @@ def _examples(
                 parts.append(page.text(f"{name}: none."))
     return page.section("Examples", *parts, page.text(
         "Time to the right, velocity upwards (away from the radar above the middle). Evidence by "
-        "Grad-CAM on the last maps: bright is what speaks for the decision; it is coarse, one "
-        "field being 32 pixels wide.", "soft",
+        "Grad-CAM on the last maps: tinted is what speaks for the decision; it is coarse, one "
+        f"field being 32 of the clip's {student.input.size} pixels wide.", "soft",
     ))  # fmt: skip
 
 
