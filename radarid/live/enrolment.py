@@ -13,13 +13,12 @@ from radarid.data.store import GaitStore
 from radarid.errors import GalleryError
 from radarid.learn.checkpoint import read_json
 from radarid.learn.openset import unit
-from radarid.learn.student_file import TrainedStudent
+from radarid.learn.student_facts import GaitStudent
 from radarid.live.gallery import (
     Background,
     Gallery,
     MatchParams,
     Templates,
-    model_fingerprint,
     no_templates,
     to_templates,
 )
@@ -34,7 +33,7 @@ _FEWEST_PEOPLE = 4
 
 
 def new_gallery(
-    student: TrainedStudent, run: Path, params: MatchParams,
+    student: GaitStudent, run: Path, params: MatchParams,
     store_path: Path | None = None, key: TemplateKey | None = None,
 ) -> Gallery:
     """Make a gallery of nobody, with people to judge strangers by.
@@ -74,7 +73,7 @@ def new_gallery(
             key.protect(background.embedding), background.subject, background.walk
         )
     return Gallery(
-        model_fingerprint(student), student.radar, student.dsp,
+        student.fingerprint, student.radar, student.dsp,
         no_templates(background.embedding.shape[1]), background, source, params,
         key.id if key else "",
     )  # fmt: skip
@@ -100,7 +99,7 @@ def _part(run: Path, store: GaitStore, part: str) -> np.ndarray:
     return rows
 
 
-def _background(store: GaitStore, rows: np.ndarray, student: TrainedStudent) -> Background:
+def _background(store: GaitStore, rows: np.ndarray, student: GaitStudent) -> Background:
     if not len(rows):
         raise GalleryError(
             "nobody is left to judge strangers by", where=store.path, remedy="--background STORE"
@@ -118,7 +117,7 @@ def _background(store: GaitStore, rows: np.ndarray, student: TrainedStudent) -> 
 
 
 def enroll_recording(
-    source: FrameSource, student: TrainedStudent, subject: str, session: str,
+    source: FrameSource, student: GaitStudent, subject: str, session: str,
     key: TemplateKey | None = None,
 ) -> Templates:  # fmt: skip
     """Make a person's templates of one walk.

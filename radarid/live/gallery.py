@@ -6,7 +6,6 @@ A gallery is a value: adding or removing somebody makes another one, which
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
@@ -19,7 +18,7 @@ from capture.schema import config_class, differing_keys, to_mapping
 from radarid.dsp.params import DspParams
 from radarid.errors import GalleryError
 from radarid.learn.openset import unit
-from radarid.learn.student_file import TrainedStudent
+from radarid.learn.student_facts import GaitStudent
 from radarid.live.template_key import TemplateKey
 
 MAX_NAME = 100
@@ -119,7 +118,7 @@ class Gallery:
 
     Attributes
     ----------
-    model : fingerprint of the student, see `model_fingerprint`
+    model : fingerprint of the student, see `GaitStudent`
     radar, dsp : configuration of the clips
     templates : of the enrolled people
     background : of others; none of the enrolled is among them
@@ -194,7 +193,7 @@ class Gallery:
         """Return a gallery whose people are compared otherwise."""
         return replace(self, params=params)
 
-    def check_fits(self, student: TrainedStudent, key: TemplateKey | None) -> None:
+    def check_fits(self, student: GaitStudent, key: TemplateKey | None) -> None:
         """Raise `GalleryError` unless this student and this key made the gallery."""
         self.require(student)
         self.check_key(key)
@@ -211,7 +210,7 @@ class Gallery:
             got=given or None, expected=f"key {self.key_id}", remedy="name its file with --key",
         )
 
-    def require(self, student: TrainedStudent) -> None:
+    def require(self, student: GaitStudent) -> None:
         """Check that this gallery was made by a student.
 
         Raises
@@ -228,7 +227,7 @@ class Gallery:
                 "the gallery was made from other clips than the student sees (gallery != student)",
                 got="; ".join(differing), remedy="enroll the people with this student",
             )
-        found = model_fingerprint(student)
+        found = student.fingerprint
         if found != self.model:
             raise GalleryError(
                 "the gallery was made by another student", got=found, expected=self.model,
@@ -243,19 +242,6 @@ def check_name(name: str) -> None:
             "not a name", got=repr(name[:MAX_NAME]),
             expected=f"1 to {MAX_NAME} printable characters",
         )
-
-
-def model_fingerprint(student: TrainedStudent) -> str:
-    """First 16 hex digits of a SHA-256 of what turns clips into embeddings.
-
-    It covers backbone, input and every weight: embeddings of equal fingerprints can be compared.
-    """
-    digest = hashlib.sha256(f"{student.name} {to_mapping(student.input)}".encode())
-    for name, tensor in sorted(student.model.state_dict().items()):
-        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def to_templates(

@@ -17,7 +17,7 @@ from radarid.dsp.clips import Clip
 from radarid.dsp.compat import clips_of
 from radarid.errors import RunError
 from radarid.learn.openset import Identification
-from radarid.learn.student_file import TrainedStudent
+from radarid.learn.student_facts import GaitStudent
 from radarid.live.matcher import Matcher
 
 NOT_ENOUGH_SIGNAL = "not enough signal"
@@ -84,7 +84,7 @@ class WalkResult:
         return self.identification.subject or "unknown"
 
 
-def check_waveform(source: FrameSource, student: TrainedStudent) -> None:
+def check_waveform(source: FrameSource, student: GaitStudent) -> None:
     """Refuse a recording of another waveform than the student was trained on.
 
     Raises
@@ -102,7 +102,7 @@ def check_waveform(source: FrameSource, student: TrainedStudent) -> None:
         )
 
 
-def read_walk(source: FrameSource, student: TrainedStudent) -> Walk:
+def read_walk(source: FrameSource, student: GaitStudent) -> Walk:
     """Process a recording into the clips that the student can see."""
     counted = _Counted(source)
     clips, n_rejected = clips_of(counted, source.info.config, student.dsp)
@@ -121,7 +121,7 @@ class _Counted:
             self._n_whole += float(frame.valid.mean())
             yield frame
 
-    def reason(self, student: TrainedStudent, n_rejected: int) -> str:
+    def reason(self, student: GaitStudent, n_rejected: int) -> str:
         """Why nothing could be made of them."""
         seconds = self._end * self._source.info.config.frame_period_s
         received = self._n_whole / self._end if self._end else 0.0
@@ -133,14 +133,14 @@ class _Counted:
 
 
 def identify_recording(
-    source: FrameSource, student: TrainedStudent, matcher: Matcher | None = None
+    source: FrameSource, student: GaitStudent, matcher: Matcher | None = None
 ) -> WalkResult:
     """Identify the walker of a recording by gait alone.
 
     Parameters
     ----------
     source : frames of one walk
-    student : as `radarid.learn.student_file.load_student` gives it
+    student : as `load_student` or `load_onnx` gives it
     matcher : of a gallery of this student; None lets its classifier decide
 
     Returns

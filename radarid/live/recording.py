@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from capture.config import RadarConfig
 from capture.dca1000.clock import ClockFit
-from capture.dca1000.commands import MISALIGNED, Dca1000, Status, explain_status
+from capture.dca1000.commands import MISALIGNED
 from capture.dca1000.frame_buffer import RawFrame
-from capture.dca1000.link import LinkParams
-from capture.dca1000.radar_cli import RadarCli
-from capture.errors import LinkError, RecordError
+from capture.errors import RecordError
 from capture.file.sidecar import LiveFacts, Sidecar
-from capture.formats.load import write_cfg
 from capture.udp.live import LiveSource
 from capture.udp.recorder import Recorder, check_room, record_stream, utc
+from radarid.live.hardware import Hardware, Wiring, interrupts
 from radarid.progress import console
 
 if TYPE_CHECKING:
@@ -38,44 +31,28 @@ _SILENCE_S = 5.0
 _BY_HAND_S = 30.0
 _TOO_EARLY_S = 0.3
 _ODD_PPM = 1000.0
-_USUAL = Status.RECORD_DONE
 _TOLD = ("n_received", "n_lost", "n_late", "n_duplicate", "n_reordered", "n_foreign", "n_malformed",
          "n_restarts", "n_kernel_drops", "n_dropped_frames")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is to be recorded.
+class Plan(Wiring):
+    """What is to be recorded, and the wiring to it.
 
     Attributes
     ----------
     out : folder and name
-    config, link : waveform and raw format; network
     n_frames : length; None until it is stopped
-    serial_port, cfg : of the radar, to configure and start it; the file to send, None to write
-        one from `config`
     camera : number, file or URL
-    receive_only : send no command at all
     force : replace a recording of this name
     sidecar : who walks, and when
     """
 
     out: Path
-    config: RadarConfig
-    link: LinkParams
     n_frames: int | None = None
-    serial_port: str | None = None
-    cfg: Path | None = None
     camera: str | None = None
-    receive_only: bool = False
     force: bool = False
     sidecar: Sidecar = field(default_factory=Sidecar)
-
-    @property
-    def is_started_by_hand(self) -> bool:
-        """Whether the user must start the radar now (the emulator starts by itself)."""
-        by_itself = self.receive_only or IPv4Address(self.link.host).is_loopback
-        return self.serial_port is None and not by_itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +116,7 @@ def run(plan: Plan) -> Report:
     """
     check_room(plan.out, force=plan.force)
     with ExitStack() as opened:
-        hardware = opened.enter_context(_Hardware(plan))
+        hardware = opened.enter_context(Hardware(plan))
         source = opened.enter_context(
             LiveSource(plan.config, plan.link, idle_timeout_s=_SILENCE_S)
         )
@@ -149,7 +126,7 @@ def run(plan: Plan) -> Report:
             from capture.camera.film import Film
 
             session.film = opened.enter_context(Film(plan.camera, plan.out))
-        interrupted = opened.enter_context(_interrupts(source.stop))
+        interrupted = opened.enter_context(interrupts(source.stop))
         with hardware.running():
             session.await_packet(interrupted)
             record_stream(session.frames(), recorder)
@@ -157,80 +134,6 @@ def run(plan: Plan) -> Report:
         if not recorder.n_frames:
             raise RecordError("stopped before the first frame", where=plan.out)
     return session.report(interrupted, hardware.told)
-
-
-class _Hardware:
-    """Board and radar, as far as the plan wants commands sent to them; a context manager.
-
-    Entering stops what still runs, so that nothing old is received, and configures both.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan, self._opened = plan, ExitStack()
-        self._board: Dca1000 | None = None
-        self._radar: RadarCli | None = None
-        self.told: tuple[str, ...] = ()
-
-    def __enter__(self) -> _Hardware:
-        plan = self._plan
-        if plan.receive_only:
-            return self
-        with ExitStack() as opened:
-            self._board = opened.enter_context(Dca1000(plan.link))
-            self._board.alive()
-            _try(self._board.stop, "stopping an old recording", logging.DEBUG)
-            if plan.serial_port is not None:
-                self._radar = opened.enter_context(RadarCli(plan.serial_port))
-                _configure(self._radar, plan)
-            self._board.configure(plan.config)
-            self._opened = opened.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened.close()
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """The board records, and then the radar sends; both are stopped at the end."""
-        with ExitStack() as started:
-            if self._board is not None:
-                started.callback(self._stop_board, self._board)
-                self._board.start(self._radar)
-            if self._radar is not None:
-                started.callback(_try, self._radar.stop, "stopping the radar")
-                self._radar.start(self._board)
-            yield
-
-    def _stop_board(self, board: Dca1000) -> None:
-        _try(board.stop, "stopping the board's recording")
-        told = [text for bits in board.statuses() for text in explain_status(bits & ~_USUAL)]
-        self.told = tuple(dict.fromkeys(told))
-        for text in self.told:
-            log.warning("the board reports: %s", text)
-
-
-def _configure(radar: RadarCli, plan: Plan) -> None:
-    """Send the radar its configuration: the file it came from, or one that says the same."""
-    if plan.cfg is not None:
-        radar.configure(plan.cfg)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "radar.cfg"
-        write_cfg(path, plan.config)
-        radar.configure(path)
-
-
-def _try(command: Callable[[], None], doing: str, level: int = logging.WARNING) -> None:
-    """Do what a recording that is over, or not yet begun, does not hang on."""
-    try:
-        command()
-    except LinkError as failure:
-        log.log(level, "%s: %s", doing, failure)
 
 
 class _Session:
@@ -328,26 +231,3 @@ class _Session:
             return sidecar
         offset_s = film_s - start_ns * 1e-9 if start_ns else None
         return replace(sidecar, camera=self.film.path.name, camera_offset_s=offset_s)
-
-
-@contextmanager
-def _interrupts(stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Make the first Ctrl-C, or request to end, a stop in good order; a second one is as usual."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(number: int, frame: object) -> None:
-        signal.signal(number, usual[signal.Signals(number)])
-        interrupted.set()
-        stop()
-
-    for number in usual:
-        signal.signal(number, end)
-    try:
-        yield interrupted
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)

@@ -22,7 +22,9 @@ HELP = "from typer.testing import CliRunner; from radarid.cli import app; " \
 
 
 @pytest.mark.parametrize("command", ["", "simulate", "ingest", "train", "evaluate", "identify",
-                                     "plot", "demo", "record", "doctor", "bench"])
+                                     "enroll", "gallery list", "audit",
+                                     "plot", "demo", "record", "doctor", "bench", "compare",
+                                     "report"])
 def test_help_is_light(command: str) -> None:
     arguments = [*command.split(), "--help"]
     assert not loaded_by(HELP.format(arguments=arguments)) & set(HEAVY)
