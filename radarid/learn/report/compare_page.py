@@ -79,13 +79,13 @@ def _people(folder: Path, result: Mapping[str, Any]) -> str:
     if not names:
         return ""
     values = np.array([
-        [np.mean([run.get(name, np.nan) for run in runs]) for name in names]
-        for runs in recalls.values()
+        [np.mean([run.get(name, np.nan) for run in runs]) for runs in recalls.values()]
+        for name in names
     ])  # fmt: skip
-    figure = figures.shares(values, list(recalls), names, "recall")
+    figure = figures.shares(values, names, list(recalls), "recall")
     return page.section("People", page.picture(
         figure, "recall of every person by every method",
-        "Share of the test clips of each person (columns) that is right, in %, mean over seeds.",
+        "Share of the test clips of each person (rows) that is right, in %, mean over seeds.",
     ))  # fmt: skip
 
 

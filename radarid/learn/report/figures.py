@@ -62,7 +62,7 @@ def people(per_subject: Mapping[str, Mapping[str, Any]], chance: float) -> Figur
                   va="center", fontsize=8)  # fmt: skip
     axes.axvline(100 * chance, color=_GREY, linestyle=":", label="chance")
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set(xlabel="test clips right (%)", xlim=(0, 118), xticks=range(0, 101, 20))
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
