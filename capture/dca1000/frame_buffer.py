@@ -69,6 +69,7 @@ class RawFrame:
     lost : stretches (start, stop) of `data` that never came, sorted and apart
     time_ns : kernel time of the first packet that touched it, 0 when unknown
     segment : restarts of the stream before it
+    last_ns : kernel time of the last packet that touched it, 0 when unknown
     """
 
     index: int
@@ -76,6 +77,7 @@ class RawFrame:
     lost: tuple[tuple[int, int], ...]
     time_ns: int
     segment: int
+    last_ns: int = 0
 
 
 class FrameBuffer:
@@ -84,14 +86,14 @@ class FrameBuffer:
     Attributes
     ----------
     data : uint8 array, shape (frame_bytes,)
-    time_ns : arrival of the first packet that touched it, 0 when unknown
+    time_ns, last_ns : arrival of the first and the last packet that touched it, 0 when unknown
     """
 
-    __slots__ = ("data", "time_ns", "_received")
+    __slots__ = ("data", "last_ns", "time_ns", "_received")
 
     def __init__(self, frame_bytes: int, time_ns: int) -> None:
         self.data = np.zeros(frame_bytes, np.uint8)
-        self.time_ns = time_ns
+        self.time_ns = self.last_ns = time_ns
         # Stretches [start, stop) that came: sorted, apart, never touching.
         self._received: list[list[int]] = []
 
@@ -199,6 +201,7 @@ class FrameWindow:
                     self._latest = index, time_ns
             run.read(offset, frame.data[begin:stop])
             frame.mark(begin, stop)
+            frame.last_ns = int(run.time_ns[(offset + stop - begin - 1) // PAYLOAD_BYTES])
 
     def close_passed(self, end: int) -> None:
         """Close the frames that are complete or passed, of a stream that has come to byte `end`."""
@@ -235,7 +238,8 @@ class FrameWindow:
         end -= number * self._frame_bytes
         stats.lost_bytes += sum(max(min(stop, end) - start, 0) for start, stop in lost)
         self._out.append(
-            RawFrame(self._base + number, frame.data, lost, frame.time_ns, self._segment)
+            RawFrame(self._base + number, frame.data, lost, frame.time_ns, self._segment,
+                     frame.last_ns)
         )
         self._next = number + 1
 

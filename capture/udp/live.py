@@ -121,7 +121,7 @@ class LiveSource:
         )  # fmt: skip
         self._queue: deque[RawFrame] = deque(maxlen=queue_frames)
         self._changed = threading.Condition()
-        self._n_dropped_frames = 0
+        self._n_dropped_frames = self._segment = 0
         self._last_packet_s: float | None = None
         self._stopping = threading.Event()
         self._receiver: UdpReceiver | None = None
@@ -161,14 +161,48 @@ class LiveSource:
 
     def raw_frames(self) -> Iterator[RawFrame]:
         """Yield the stored bytes of frames, with their lost stretches, as they come."""
-        segment, begin_s = 0, time.monotonic()
+        begin_s = time.monotonic()
         while (frame := self._next_frame(begin_s)) is not None:
-            if frame.segment != segment:
-                segment = frame.segment
-                self.clock.reset()
-            if not (frame.lost and frame.lost[0][0] == 0):
-                self.clock.add(frame.index, frame.time_ns)
+            self._note_time(frame)
             yield frame
+
+    def take(self, timeout_s: float) -> list[RawFrame] | None:
+        """Every frame that waits; none of them after a time without any, None at the end.
+
+        For those who have something to do in a silence too, which here ends nothing.
+
+        Raises
+        ------
+        LinkError
+            The source is not open, or receiving failed.
+        """
+        if self._work is None:
+            raise LinkError("the live source is not open", remedy="use it in a 'with' statement")
+        with self._changed:
+            has_ended = self._work.done()
+            if not self._queue and not has_ended:
+                self._changed.wait(timeout_s)
+            frames = list(self._queue)
+            self._queue.clear()
+        if has_ended and not frames:
+            self._work.result()
+            return None
+        for frame in frames:
+            self._note_time(frame)
+        return frames
+
+    @property
+    def silence_s(self) -> float | None:
+        """Time since the board's last packet, None before the first."""
+        last_s = self._last_packet_s
+        return None if last_s is None else time.monotonic() - last_s
+
+    def _note_time(self, frame: RawFrame) -> None:
+        if frame.segment != self._segment:
+            self._segment = frame.segment
+            self.clock.reset()
+        if not (frame.lost and frame.lost[0][0] == 0):
+            self.clock.add(frame.index, frame.time_ns)
 
     def stop(self) -> None:
         """End the stream: what was received is handed out, open frames too, then iteration ends."""

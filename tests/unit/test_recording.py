@@ -25,6 +25,7 @@ from capture.errors import LinkError, RecordError
 from capture.file.sidecar import LiveFacts, Sidecar, read_sidecar
 from capture.formats.load import write_cfg
 from radarid.live import recording
+from radarid.live.hardware import interrupts
 from radarid.live.recording import Plan, run
 
 RADAR = RadarConfig(n_samples=64, rx_mask=1, n_loops=48, frame_period_s=10e-3)
@@ -153,7 +154,7 @@ def test_interrupted_before_the_first_frame(plan: Plan) -> None:
 
 def test_a_second_interrupt_is_not_caught() -> None:
     usual, stops = signal.getsignal(signal.SIGINT), []
-    with recording._interrupts(lambda: stops.append(1)) as interrupted:
+    with interrupts(lambda: stops.append(1)) as interrupted:
         signal.raise_signal(signal.SIGINT)
         assert interrupted.is_set()
         with pytest.raises(KeyboardInterrupt):
