@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,14 @@ import torch
 from torch import Tensor
 
 from capture.config import RadarConfig
-from capture.errors import ConfigError
-from capture.schema import fingerprint, from_mapping, to_mapping
+from capture.schema import to_mapping
 from radarid.dsp.params import DspParams
 from radarid.errors import RunError
 from radarid.learn import openset
 from radarid.learn.checkpoint import read_json, read_tensors, write_json, write_tensors
-from radarid.learn.students import InputParams, Student, build_student, to_input
+from radarid.learn.student_facts import InputParams, damaged, read_facts, write_facts
+from radarid.learn.students import Student, build_student, to_input
 
-FORMAT = 1
 _WEIGHTS, _FACTS, _TEMPLATES = "student.safetensors", "student.json", "templates"
 BATCH = 64
 
@@ -56,6 +55,20 @@ class TrainedStudent:
     def threshold(self) -> float:
         """Least score of a walk that is accepted as somebody."""
         return self.calibration.threshold
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of a SHA-256 of what turns clips into embeddings.
+
+        It covers backbone, input and every weight: embeddings of equal fingerprints can be
+        compared.
+        """
+        digest = hashlib.sha256(f"{self.name} {to_mapping(self.input)}".encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
 
     def embed(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Embed and classify clips.
@@ -99,19 +112,7 @@ def save_student(run_folder: Path, student: TrainedStudent) -> None:
         _TEMPLATES: torch.from_numpy(np.ascontiguousarray(student.templates))
     }
     write_tensors(run_folder / _WEIGHTS, tensors)
-    facts = {
-        "format": FORMAT,
-        "student": student.name,
-        "input": to_mapping(student.input),
-        "subjects": list(student.subjects),
-        "radar": to_mapping(student.radar),
-        "radar_fingerprint": fingerprint(student.radar),
-        "dsp": to_mapping(student.dsp),
-        "dsp_fingerprint": fingerprint(student.dsp),
-        "openset": vars(student.calibration),
-        "facts": dict(student.facts),
-    }
-    write_json(run_folder / _FACTS, facts)
+    write_json(run_folder / _FACTS, write_facts(student))
 
 
 def load_student(run_folder: Path, device: str = "cpu") -> TrainedStudent:
@@ -132,28 +133,15 @@ def load_student(run_folder: Path, device: str = "cpu") -> TrainedStudent:
             "no trained student here", where=run_folder,
             expected=f"{_WEIGHTS} and {_FACTS}", remedy="radarid train, or finish it: --resume",
         )
-    facts, tensors = read_json(run_folder / _FACTS), read_tensors(run_folder / _WEIGHTS)
-    if facts.get("format") != FORMAT:
-        raise RunError(
-            "a student of another version", where=run_folder, got=facts.get("format"),
-            expected=FORMAT, remedy="train again",
-        )
+    found = read_facts(read_json(run_folder / _FACTS), run_folder)
+    tensors = read_tensors(run_folder / _WEIGHTS)
     try:
-        inputs = from_mapping(InputParams, facts["input"])
-        subjects = tuple(facts["subjects"])
-        model = build_student(facts["student"], inputs.channels, len(subjects))
+        model = build_student(found.name, found.input.channels, len(found.subjects))
         people = tensors.pop(_TEMPLATES).numpy()
         model.load_state_dict(tensors)
-        student = TrainedStudent(
-            model.to(device).eval(), facts["student"], inputs, subjects,
-            from_mapping(RadarConfig, facts["radar"]), from_mapping(DspParams, facts["dsp"]),
-            people, openset.Calibration(**facts["openset"]), facts["facts"],
-        )  # fmt: skip
-    except (KeyError, TypeError, RuntimeError, ConfigError) as failure:
-        raise RunError(
-            f"damaged: {json.dumps(str(failure))[:200]}", where=run_folder, remedy="train again"
-        ) from None
-    for name in ("radar", "dsp"):
-        if fingerprint(facts[name]) != facts[f"{name}_fingerprint"]:
-            raise RunError(f"damaged: its {name} configuration was changed", where=run_folder)
-    return student
+    except (KeyError, TypeError, RuntimeError) as failure:
+        raise damaged(failure, run_folder) from None
+    return TrainedStudent(
+        model.to(device).eval(), found.name, found.input, found.subjects, found.radar, found.dsp,
+        people, found.calibration, found.facts,
+    )  # fmt: skip

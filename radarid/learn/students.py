@@ -5,35 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from capture.camera.torchvision_guard import import_torchvision
-from capture.schema import config_class
 from radarid.errors import TrainError
-
-
-@config_class
-class InputParams:
-    """What the student sees of a clip; stored with it, since `identify` must do the same.
-
-    Parameters
-    ----------
-    size : pixels along each side; clips are averaged down to it by area
-    channels : "repeat" copies the plane to the three inputs of a usual backbone, "colormap"
-        gives them its red, green and blue in viridis, "single" gives the backbone a one-plane
-        stem, "stack" shows it the three planes of a store that has them (see `DspParams.planes`)
-    fold : mirror clips whose power lies at negative velocities, so that everybody walks away
-    """
-
-    size: int = Field(default=256, ge=32, le=1024)
-    channels: Literal["repeat", "colormap", "single", "stack"] = "repeat"
-    fold: bool = False
+from radarid.learn.student_facts import InputParams
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from radarid.errors import GalleryError, StoreError
 from radarid.learn import openset
 from radarid.learn.student_file import TrainedStudent
 from radarid.learn.students import InputParams, Student, build_student
-from radarid.live.gallery import Gallery, MatchParams, model_fingerprint, to_templates
+from radarid.live.gallery import Gallery, MatchParams, to_templates
 from radarid.live.gallery_file import change_gallery, create_gallery, is_gallery, read_gallery
 from radarid.live.gallery_report import export, people, verify
 
@@ -137,9 +137,9 @@ def student(seed: int = 0, **changes: object) -> TrainedStudent:
 
 def test_only_the_student_that_made_it_fits(known: Gallery) -> None:
     own = student()
-    known = replace(known, model=model_fingerprint(own))
+    known = replace(known, model=own.fingerprint)
     known.require(own)
-    assert model_fingerprint(student()) == model_fingerprint(own)
+    assert student().fingerprint == own.fingerprint
     with pytest.raises(GalleryError, match="made by another student.*remedy name its --run"):
         known.require(student(seed=1))
     with pytest.raises(GalleryError, match="made by another student"):
