@@ -135,83 +135,79 @@ def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
 
 @_kernel
 def range_profiles(
-    words: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32, taper: np.ndarray,
-    plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
-    work: tuple[np.ndarray, ...], out: np.ndarray,
-) -> None:  # fmt: skip
-    """Words of LANES chirps at a time to their kept range bins; see `range_fft.RangeStage`.
-
-    The words of one antenna after the other are brought to where their lanes lie side by side, so
-    that they stay in the first cache (all at once where the layout mixes antennas). The last
-    block repeats some chirps of the one before it.
-    """
-    spans, places, ups = order
-    n_chirps, n_words = words.shape
-    n_rx, n_bins = out.shape[1], out.shape[2] // 2
-    n_fft, n_row = taper.size, n_rx * 2 * n_bins
-    n_left, m = n_fft // plan[0][0], n_fft // 16
-    n_kept = -(-(first_bin + n_bins) // m)
-    for block in range(0, n_chirps, LANES):
-        chirp = min(block, n_chirps - LANES)
-        for place in range(chirp * n_row, (chirp + LANES) * n_row, 16):
-            fetch(out, place)  # a store, too, waits for its cache line
-        for r in range(n_rx):
-            first, stop = spans[r, 0], spans[r, 1]
-            if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
-                for u in range(first, stop, LANES):
-                    unit = min(u, n_words // 2 - LANES)
-                    place = (unit - first) * LANES
-                    transpose_in(words, chirp * n_words + 2 * unit, n_words, units, place)
-            part = 2 * r * n_fft
-            for j in range(n_left):
-                if plan[0][0] == 16:
-                    first_of_words(16, units, places, ups, part, down, taper, j, plan[1], work[0])
-                elif plan[0][0] == 8:
-                    first_of_words(8, units, places, ups, part, down, taper, j, plan[1], work[0])
-                elif plan[0][0] == 4:
-                    first_of_words(4, units, places, ups, part, down, taper, j, plan[1], work[0])
-                else:
-                    first_of_words(2, units, places, ups, part, down, taper, j, plan[1], work[0])
-            spectra, other = _middle_passes(work[0], work[1], plan, n_fft)
-            for k in range(m):
-                if n_kept <= 4:
-                    last_to_bins(4, spectra, k, m, other)
-                else:
-                    last_to_bins(16, spectra, k, m, other)
-            _store_bins(other, first_bin, n_bins, out, chirp, r)
-
-
-@_kernel
-def read_range_profiles(
-    file: int, place: int, tile: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32,
+    file: int, place: int, words: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32,
     taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
     work: tuple[np.ndarray, ...], out: np.ndarray,
 ) -> int:  # fmt: skip
-    """`range_profiles` of chirps in a file, from byte `place` on; number of chirps that are there.
+    """Words of chirps to their kept range bins; how many chirps there were.
 
-    `tile` (n_tile, n_words), of at least 2 LANES chirps or as many as there are, is where they
-    are read to.
+    `words` (n, n_words) are those of all chirps of `out`; or, if `file` is not negative, room for
+    2 LANES chirps or more, into which they are read piece by piece from byte `place` on.
     """
-    n_chirps, n_done = out.shape[0], 0
-    n_bytes = 2 * tile.shape[1]
+    n_chirps, n_done, n_bytes = out.shape[0], 0, 2 * words.shape[1]
     while n_done < n_chirps:
-        n = min(tile.shape[0], n_chirps - n_done)
-        if 0 < n_chirps - n_done - n < LANES:  # too few would be left for a last tile
+        n = min(words.shape[0], n_chirps - n_done)
+        if 0 < n_chirps - n_done - n < LANES:  # too few would be left for a last piece
             n -= LANES
         n_read = 0
-        while n_read < n * n_bytes:
+        while file >= 0 and n_read < n * n_bytes:
             step = _pread(  # type: ignore[call-overload]
-                np.int32(file), np.uintp(tile.ctypes.data + n_read),
+                np.int32(file), np.uintp(words.ctypes.data + n_read),
                 np.uintp(n * n_bytes - n_read), np.int64(place + n_done * n_bytes + n_read),
             )  # fmt: skip
             if step <= 0:
                 return n_done
             n_read += step
-        range_profiles(
-            tile[:n], order, down, taper, plan, first_bin, units, work, out[n_done : n_done + n]
-        )
+        for block in range(0, n, LANES):  # the last one repeats some chirps of the one before it
+            chirp = min(block, n - LANES)
+            _transform_chirps(words, chirp, order, down, taper, plan, first_bin, units, work, out,
+                              n_done + chirp)  # fmt: skip
         n_done += n
     return n_done
+
+
+@_part
+def _transform_chirps(
+    words: np.ndarray, chirp: int, order: tuple[np.ndarray, ...], down: np.int32,
+    taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
+    work: tuple[np.ndarray, ...], out: np.ndarray, row: int,
+) -> None:  # fmt: skip
+    """LANES chirps from number `chirp` on; see `range_fft.RangeStage`.
+
+    The words of one antenna after the other are brought to where their lanes lie side by side, so
+    that they stay in the first cache (all at once where the layout mixes antennas).
+    """
+    spans, places, ups = order
+    n_words, n_rx, n_bins = words.shape[1], out.shape[1], out.shape[2] // 2
+    n_fft, n_row = taper.size, n_rx * 2 * n_bins
+    n_left, m = n_fft // plan[0][0], n_fft // 16
+    n_kept = -(-(first_bin + n_bins) // m)
+    for place in range(row * n_row, (row + LANES) * n_row, 16):
+        fetch(out, place)  # a store, too, waits for its cache line
+    for r in range(n_rx):
+        first, stop = spans[r, 0], spans[r, 1]
+        if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
+            for u in range(first, stop, LANES):
+                unit = min(u, n_words // 2 - LANES)
+                place = (unit - first) * LANES
+                transpose_in(words, chirp * n_words + 2 * unit, n_words, units, place)
+        part = 2 * r * n_fft
+        for j in range(n_left):
+            if plan[0][0] == 16:
+                first_of_words(16, units, places, ups, part, down, taper, j, plan[1], work[0])
+            elif plan[0][0] == 8:
+                first_of_words(8, units, places, ups, part, down, taper, j, plan[1], work[0])
+            elif plan[0][0] == 4:
+                first_of_words(4, units, places, ups, part, down, taper, j, plan[1], work[0])
+            else:
+                first_of_words(2, units, places, ups, part, down, taper, j, plan[1], work[0])
+        spectra, other = _middle_passes(work[0], work[1], plan, n_fft)
+        for k in range(m):
+            if n_kept <= 4:
+                last_to_bins(4, spectra, k, m, other)
+            else:
+                last_to_bins(16, spectra, k, m, other)
+        _store_bins(other, first_bin, n_bins, out, row, r)
 
 
 @_part

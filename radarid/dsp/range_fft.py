@@ -138,11 +138,13 @@ class RangeStage:
             The frame is of another waveform or shape.
         """
         self._check(frame)
-        order = self._word_order(frame.layout)
         frame_words = np.ascontiguousarray(frame.words)  # HSI headers lie between the chirps
         direct = out is not None and len(self._groups) == 1
         chirps = out if direct and out is not None else np.empty(self._shape, np.complex64)
-        self._transform(frame_words, order, chirps)
+        if self._vectors:
+            self._transform(frame_words, frame.layout, chirps)
+        else:
+            self._plain(frame_words, self._word_order(frame.layout), chirps)
         profiles, valid = self._by_series(chirps, frame.valid)
         if out is not None and not direct:
             out[:] = profiles
@@ -169,7 +171,8 @@ class RangeStage:
             self._check(recording.frame(first))
         if self._vectors and len(self._groups) == 1 and kernels.CAN_READ:
             place = recording.place_of(first, stop)
-            if place is not None and self._read_plain(recording, place, out):
+            layout = recording.info.layout
+            if place is not None and self._transform(self._tile, layout, out, place) == len(out):
                 return recording.valid(first, stop)
         valid = np.empty(len(out), bool)
         for index in range(first, stop):
@@ -177,29 +180,19 @@ class RangeStage:
             valid[rows] = self(recording.frame(index), out[rows])[1]
         return valid
 
-    def _read_plain(
-        self, recording: FileRecording, place: tuple[int, int], out: np.ndarray
-    ) -> bool:
-        """Let the kernel read; whether all bytes were there."""
-        n_read = kernels.read_range_profiles(
-            *place, self._tile, self._word_order(recording.info.layout),
-            np.int32(16 + self._shift), self._padded_taper, kernels_lanes.plan(self.n_fft),
-            self.bins.start, self._units, self._work, out.view(np.float32),
-        )  # fmt: skip
-        return bool(n_read == len(out))
-
     def _transform(
-        self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray
-    ) -> None:
-        """Words of chirps -> profiles of all antennas."""
-        if not self._vectors:
-            self._plain(words, order, chirps)
-            return
-        kernels.range_profiles(
-            words, order, np.int32(16 + self._shift), self._padded_taper,
-            kernels_lanes.plan(self.n_fft), self.bins.start, self._units, self._work,
-            chirps.view(np.float32),
-        )  # fmt: skip
+        self, words: np.ndarray, layout: str, chirps: np.ndarray,
+        place: tuple[int, int] = (-1, 0),
+    ) -> int:  # fmt: skip
+        """Words of chirps -> profiles of all antennas, by the kernel; how many were there.
+
+        With `place`, a file and a byte in it, the words are read from there into `words`.
+        """
+        return int(kernels.range_profiles(
+            *place, words, self._word_order(layout), np.int32(16 + self._shift),
+            self._padded_taper, kernels_lanes.plan(self.n_fft), self.bins.start, self._units,
+            self._work, chirps.view(np.float32),
+        ))  # fmt: skip
 
     def _plain(self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray) -> None:
         """Range transform by `scipy.fft`, a few chirps at a time."""
