@@ -1,7 +1,8 @@
 """Clips trained a second by each student, what loading costs, and what cached embeddings save.
 
     python benches/training.py [--quick] [--students resnet18 ...] [--size 256] [--batch 16]
-        [--steps 4] [--rounds 3] [--workers 0 2] [--device auto] [--json out.json]
+        [--steps 4] [--rounds 3] [--workers 0 2] [--cache-sizes 256 64] [--device auto]
+        [--json out.json]
 
 Clips and faces are random numbers, which cost what real ones do; weights are fresh ones, FaceNet's
 too if there are none on this machine. Everything goes through the trainer's own epoch with the
@@ -10,8 +11,8 @@ IdentityKD recipe. One epoch warms up, of the rest the median counts. Tables:
 students   the whole epoch with cached embeddings: clips a second, and the share of an epoch that
            waits for clips; beside it clips a second of the exported student (`identify`)
 loading    one student, epochs with clips as they are, with every variation, and degraded
-teacher    one student, epochs with cached embeddings and with FaceNet run for every batch; the
-           embeddings are compared first
+teacher    one student at two input sizes, epochs with cached embeddings and with FaceNet run for
+           every batch, in turn; the embeddings are compared first
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ def make_data(sizes: Sizes, faces: Any) -> Any:
     return TrainingData(subjects, None, train, part(2), part(0), faces)
 
 
-def epochs(sizes: Sizes, faces: Any, student: str, *changes: str) -> dict[str, Any]:
-    """Time epochs of a training; medians without the first."""
+def make_trainer(sizes: Sizes, faces: Any, student: str, *changes: str) -> Any:
+    """A trainer on random clips, after an epoch to warm up."""
     from radarid import config
     from radarid.learn.config import TrainConfig
     from radarid.learn.trainer import Trainer
@@ -104,17 +105,38 @@ def epochs(sizes: Sizes, faces: Any, student: str, *changes: str) -> dict[str, A
         f"optim.batch_size={sizes.batch}", f"device={sizes.device}", *changes,
     ]  # fmt: skip
     trainer = Trainer(make_data(sizes, faces), config.load(TrainConfig, "train", None, settings))
-    lines = [trainer.run_epoch(epoch) for epoch in range(1 + sizes.rounds)][1:]
+    trainer.run_epoch(0)
+    return trainer
+
+
+def medians(lines: Sequence[dict[str, Any]], sizes: Sizes) -> dict[str, float]:
+    """Middle, least and most of the epochs' lines of the log."""
     seconds = [line["seconds"] for line in lines]
-    n_clips = sizes.batch * sizes.steps
     return {
         "seconds": statistics.median(seconds),
         "least_s": min(seconds),
         "most_s": max(seconds),
-        "clips_per_s": n_clips / statistics.median(seconds),
+        "clips_per_s": sizes.batch * sizes.steps / statistics.median(seconds),
         "loading_share": statistics.median(line["loading_share"] for line in lines),
-        "identified_per_s": _identified(trainer, sizes),
     }
+
+
+def epochs(sizes: Sizes, faces: Any, student: str, *changes: str) -> dict[str, float]:
+    """Time epochs of a training, and of the exported student."""
+    trainer = make_trainer(sizes, faces, student, *changes)
+    lines = [trainer.run_epoch(1 + k) for k in range(sizes.rounds)]
+    return medians(lines, sizes) | {"identified_per_s": _identified(trainer, sizes)}
+
+
+def cache_gain(sizes: Sizes, cached: Any, live: Any, student: str) -> dict[str, Any]:
+    """Epochs with cached embeddings and with the teacher in the loop, in turn."""
+    trainers = {"on": make_trainer(sizes, cached, student),
+                "off": make_trainer(sizes, live, student)}  # fmt: skip
+    lines: dict[str, list[Any]] = {"on": [], "off": []}
+    for k in range(sizes.rounds):
+        for kind in ("on", "off") if k % 2 else ("off", "on"):
+            lines[kind].append(trainers[kind].run_epoch(1 + k))
+    return {kind: medians(found, sizes) for kind, found in lines.items()}
 
 
 def _identified(trainer: Any, sizes: Sizes) -> float:
@@ -145,7 +167,9 @@ def find_teacher(device: str, folder: Path) -> tuple[Any, str]:
         return Teacher(path, device), "fresh weights"
 
 
-def measure(sizes: Sizes, students: Sequence[str], workers: Sequence[int]) -> dict[str, Any]:
+def measure(
+    sizes: Sizes, students: Sequence[str], workers: Sequence[int], cache_sizes: Sequence[int]
+) -> dict[str, Any]:
     """Run everything; see the module."""
     import numpy as np
 
@@ -175,9 +199,10 @@ def measure(sizes: Sizes, students: Sequence[str], workers: Sequence[int]) -> di
                 for kind, changes in kinds.items() for n in workers
             },
             "cache": {
-                "on": epochs(sizes, cached, first), "off": epochs(sizes, live, first),
-                "once_s": once_s, "n_embedded": N_FACES * (1 + N_VARIATIONS),
+                str(size): cache_gain(replace(sizes, size=size), cached, live, first)
+                for size in cache_sizes
             },
+            "embedding": {"once_s": once_s, "n_faces": N_FACES * (1 + N_VARIATIONS)},
         }  # fmt: skip
 
 
@@ -200,14 +225,14 @@ def show(report: dict[str, Any]) -> None:
                 f"{row['identified_per_s']:.1f}",
             )  # fmt: skip
         console.print(table)
-    cache = report["cache"]
-    gain = cache["off"]["seconds"] / cache["on"]["seconds"]
-    console.print(
-        f"epoch of {sizes['steps']} batches: {cache['on']['seconds']:.2f} s with cached embeddings,"
-        f" {cache['off']['seconds']:.2f} s with FaceNet ({report['teacher']}) in the loop:"
-        f" {gain:.2f} times as long"
-    )
-    console.print(f"embedding {cache['n_embedded']} faces once: {cache['once_s']:.1f} s")
+    table = Table("pixels a side", "epoch s, cached", "FaceNet in the loop", "times as long")
+    table.title = f"face embeddings, FaceNet with {report['teacher']}"
+    for size, row in report["cache"].items():
+        on_s, off_s = row["on"]["seconds"], row["off"]["seconds"]
+        table.add_row(size, f"{on_s:.2f}", f"{off_s:.2f}", f"{off_s / on_s:.2f}")
+    console.print(table)
+    once = report["embedding"]
+    console.print(f"embedding {once['n_faces']} faces once: {once['once_s']:.1f} s")
     console.print(f"threads {report['threads']}, cores {report['cores']}, load before "
                   f"{report['load']:.1f}")  # fmt: skip
 
@@ -222,6 +247,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="batches of an epoch")
     parser.add_argument("--rounds", type=int, default=3, help="timed epochs")
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--cache-sizes", type=int, nargs="+", default=[256, 64])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write the report here")
     options = parser.parse_args()
@@ -236,7 +262,10 @@ def main() -> None:
     use_all_cores()
     load = os.getloadavg()[0]
     students = options.students or (["resnet18"] if options.quick else list(BACKBONES))
-    report = measure(sizes, students, [0] if options.quick else options.workers)
+    workers, cache_sizes = options.workers, options.cache_sizes
+    if options.quick:
+        workers, cache_sizes = [0], [32]
+    report = measure(sizes, students, workers, cache_sizes)
     report |= {"sizes": vars(sizes), "threads": torch.get_num_threads(),
                "cores": os.cpu_count(), "load": load}  # fmt: skip
     if options.json:

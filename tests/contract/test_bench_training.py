@@ -41,12 +41,13 @@ def test_quick_run(tmp_path: Path) -> None:
         "as they are, 0 workers", "every variation, 0 workers", "degraded, 0 workers"
     ]  # fmt: skip
     rows = [*report["students"].values(), *report["loading"].values(),
-            report["cache"]["on"], report["cache"]["off"]]  # fmt: skip
+            *report["cache"]["32"].values()]  # fmt: skip
     for row in rows:
         assert row["least_s"] <= row["seconds"] <= row["most_s"]
         assert row["clips_per_s"] == pytest.approx(4 * 2 / row["seconds"])
         assert 0 <= row["loading_share"] < 1
-    assert report["cache"]["n_embedded"] == 32 * 9
+    assert set(report["cache"]["32"]) == {"on", "off"}
+    assert report["embedding"]["n_faces"] == 32 * 9
 
 
 class CountingTeacher:
