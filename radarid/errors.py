@@ -39,3 +39,7 @@ class GalleryError(RadaridError):
 
 class AuditError(RadaridError):
     """A file that cannot be searched for face data."""
+
+
+class DashboardError(RadaridError):
+    """A live page that cannot be served, or not to those who were asked for."""
