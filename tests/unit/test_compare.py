@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from toy_store import ToyTeacher, make_store
 from typer.testing import CliRunner
 
+from radarid import config as configs
 from radarid.cli import app
 from radarid.errors import RunError, TrainError
 from radarid.learn import compare as module
 from radarid.learn.compare import compare
-from radarid.learn.recipes import RECIPES
+from radarid.learn.config import TrainConfig
+from radarid.learn.recipes import RECIPES, build_recipe, needs
 from radarid.learn.report import write_report
+from radarid.learn.students import build_student
 
 QUICK = (
     "model.input.size=32", "optim.n_epochs=1", "optim.batch_size=16", "optim.lr=1e-3",
@@ -146,6 +150,21 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(TrainError, match=message):
         compare(**{"store_path": store, "out": tmp_path, **arguments})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"baseline"}))
+def test_every_method_starts_from_the_same_student(name: str) -> None:
+    def first_weights(recipe: str) -> dict[str, torch.Tensor]:
+        overrides = [*QUICK, "mkd.quality=false"]
+        config = configs.load(TrainConfig, "train", recipe, overrides)
+        wants = needs(config).radar_teacher
+        teacher = build_student("mobilenet_v2", "repeat", 3) if wants else None
+        torch.manual_seed(4)
+        return build_recipe(config, 3, 512, teacher).student.state_dict()
+
+    one, other = first_weights("baseline"), first_weights(name)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_methods_must_have_the_same_budget(store: Path, tmp_path: Path) -> None:
