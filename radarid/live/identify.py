@@ -6,7 +6,7 @@ knows whoever was enrolled (`Matcher`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,48 @@ class _Counted:
         return "nobody walks in it, or too far away"
 
 
+@dataclass(frozen=True)
+class Decider:
+    """A student, and whom it looks for: the people of a gallery, or those it was trained on.
+
+    Attributes
+    ----------
+    student : as `radarid.learn.student_file.load_student` gives it
+    matcher : of a gallery of this student; None lets its classifier decide
+    """
+
+    student: GaitStudent
+    matcher: Matcher | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Who can be recognised."""
+        return self.student.subjects if self.matcher is None else self.matcher.subjects
+
+    @property
+    def threshold(self) -> float:
+        """Least score that is accepted as somebody: a logit, or with a gallery nats."""
+        if self.matcher is None:
+            return self.student.threshold
+        return self.matcher.threshold.value
+
+    def embed(self, clips: Iterable[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings and logits, float32 (n, d) and (n, n_subjects).
+
+        Clip by clip: rounding depends on how many go through a network at once, and a live
+        stream, which has one, is to give the bits of the file.
+        """
+        pairs = [self.student.embed(clip.layers[None]) for clip in clips]
+        embeddings, logits = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+        return embeddings, logits
+
+    def decide(self, embeddings: np.ndarray, logits: np.ndarray) -> Identification:
+        """Who walked, from all clips of one walk together."""
+        if self.matcher is None:
+            return self.student.identify(logits)
+        return self.matcher.identify(embeddings)
+
+
 def identify_recording(
     source: FrameSource, student: GaitStudent, matcher: Matcher | None = None
 ) -> WalkResult:
@@ -158,12 +200,13 @@ def identify_recording(
     walk = read_walk(source, student)
     if not walk.clips:
         return WalkResult(source.info.name, (), walk.n_rejected, None, walk.reason)
-    embeddings, logits = student.embed(np.stack([clip.layers for clip in walk.clips]))
-    values = logits if matcher is None else embeddings
-    decide: Callable[[np.ndarray], Identification]
-    decide = student.identify if matcher is None else matcher.identify
+    decider = Decider(student, matcher)
+    embeddings, logits = decider.embed(walk.clips)
     results = tuple(
-        ClipResult(clip.start_s, clip.quality, clip.direction, decide(row[None]))
-        for clip, row in zip(walk.clips, values, strict=True)
+        ClipResult(clip.start_s, clip.quality, clip.direction,
+                   decider.decide(embeddings[k : k + 1], logits[k : k + 1]))
+        for k, clip in enumerate(walk.clips)
+    )  # fmt: skip
+    return WalkResult(
+        source.info.name, results, walk.n_rejected, decider.decide(embeddings, logits)
     )
-    return WalkResult(source.info.name, results, walk.n_rejected, decide(values))
