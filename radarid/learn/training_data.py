@@ -156,7 +156,8 @@ def load_training_data(
     ------
     TrainError
         Fewer than two people, no validation clips, no weights for the teacher, embeddings in
-        the store that come from another one, or three planes wanted of a store of one.
+        the store that come from another one, three planes wanted of a store of one, or noise for
+        clips of another span.
     SplitError
         Nothing to train or test with, or people without faces (see `FaceUse.faceless_subjects`).
     """
@@ -168,6 +169,7 @@ def load_training_data(
             remedy="ingest the recordings into another store with --set planes=stack (or"
             " multires), or train with --set model.input.channels=repeat",
         )
+    _check_span(store, config.degrade)
     table, split = split_and_label(store, config)
     people = set(table.subject[split.train].tolist())
     if uses_faces(config) and config.faces.faceless_subjects == "drop":
@@ -189,6 +191,15 @@ def load_training_data(
         ),
         faces=faces,
     )
+
+
+def _check_span(store: GaitStore, params: DegradeParams) -> None:
+    if max(params.noise_db) > 0 and params.span_db != store.dsp.span_db:
+        raise TrainError(
+            "noise is to be added to clips of another span", where=store.path,
+            got=f"degrade.span_db = {params.span_db}", expected=f"{store.dsp.span_db} dB",
+            remedy=f"--set degrade.span_db={store.dsp.span_db}",
+        )
 
 
 def _check_parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 from radarid import config
 from radarid.errors import TrainError
 from radarid.learn.composer import Composer
-from radarid.learn.config import TrainConfig
+from radarid.learn.config import RecipeName, TrainConfig
 from radarid.learn.losses.base import IdentityState
 from radarid.learn.losses.contrastive import contrast
 from radarid.learn.recipes import RECIPES, build_recipe, needs
@@ -150,6 +151,7 @@ def test_face_recipes_refuse_to_run_without_faces(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_what_is_tuned_is_a_number_of_the_configuration(name: str) -> None:
     key = RECIPES[name].tuned
+    assert name in get_args(RecipeName)
     assert (key == "") == (name == "baseline")
     value: object = TrainConfig()
     for part in key.split(".") if key else []:

@@ -197,6 +197,12 @@ def test_a_control_has_a_teacher_of_shuffled_labels(tmp_path: Path) -> None:
     assert to_mapping(made.optim) == to_mapping(control.optim)
 
 
+def test_noise_belongs_to_the_span_of_the_clips(store: Path, tmp_path: Path) -> None:
+    changed = small('recipe="baseline"', "degrade.noise_db=[10.0]", "degrade.span_db=60.0")
+    with pytest.raises(TrainError, match=r"another span.*degrade\.span_db=45"):
+        train(store, tmp_path / "run", changed)
+
+
 class NormTeacher(ToyTeacher):
     """A toy teacher that also tells lengths."""
 
