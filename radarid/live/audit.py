@@ -259,11 +259,14 @@ def _not_a_students(path: Path, shapes: Shapes) -> list[Finding]:
         n_embedding = BACKBONES[backbone].n_embedding
         for channels in ("repeat", "single"):
             own = _student_shapes(backbone, channels)
-            budget = Counter(tuple(sorted(shape)) for shape in own.values())
+            budget: Counter[object] = Counter(tuple(sorted(shape)) for shape in own.values())
+            budget["templates"] = 1
             odd = []
             for name, shape in large.items():
-                is_classifier = len(shape) == 2 and n_embedding in shape
-                key = (1, n_embedding) if is_classifier else shape
+                key: object = shape
+                if len(shape) == 2 and n_embedding in shape and not budget[shape]:
+                    is_templates = name.startswith("templates (")
+                    key = "templates" if is_templates else (1, n_embedding)
                 if budget[key] <= 0:
                     odd.append(name)
                 budget[key] -= 1

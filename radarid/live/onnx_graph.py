@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import numpy as np
@@ -96,6 +97,7 @@ def to_onnx(student: TrainedStudent) -> bytes:
     clips = torch.zeros(2, *graph_shape(student))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about itself
+        logging.getLogger("onnx_ir").setLevel(logging.ERROR)
         program = torch.onnx.export(
             ClipGraph(student).eval(), (clips,), dynamo=True, opset_version=_OPSET, verbose=False,
             input_names=[CLIPS], output_names=[EMBEDDING, LOGITS, TEMPLATES],
