@@ -44,7 +44,7 @@ def enroll(
     ] = None,
     norm: Annotated[
         Literal["none", "z", "s"] | None,
-        typer.Option(help="Of the scores, see radarid/live/gallery.py.", show_default="z"),
+        typer.Option(help="Of the scores, see radarid/live/gallery.py.", show_default="none"),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
