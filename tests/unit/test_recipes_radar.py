@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from radarid.errors import RunError, TrainError
 from radarid.learn.config import TrainConfig
 from radarid.learn.losses.base import IdentityState
 from radarid.learn.radar_teacher import RadarTeacher, ensure_radar_teacher, teacher_config
-from radarid.learn.recipes import build_recipe, needs
+from radarid.learn.recipes import RECIPES, build_recipe, needs
 from radarid.learn.recipes.base import Batch, Recipe, Step
 from radarid.learn.students import Student, build_student
 from radarid.learn.trainer import train
@@ -142,6 +143,24 @@ def test_radar_recipes_refuse_what_they_cannot_use() -> None:
     clips = batch()
     with pytest.raises(TrainError, match="before degradation"):
         recipe_of('recipe="fskd"')(Batch(clips.images, clips.labels), STATE)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_networks_in_half_precision_give_about_the_same_loss(name: str) -> None:
+    totals, clips = {}, replace(batch(), face_norms=torch.ones(6))
+    for half in (False, True):
+        recipe = recipe_of(f'recipe="{name}"').eval()  # without dropout, to compare
+        if recipe.head is not None:
+            recipe.head.weight.copy_(torch.eye(3, 512))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            step = recipe(clips, STATE)
+        step.total.backward()
+        assert all(term.value.dtype == torch.float32 for term in step.terms)
+        stem = recipe.student.backbone.get_submodule("conv1").weight.grad
+        assert isinstance(stem, torch.Tensor)
+        assert bool(torch.isfinite(stem).all())
+        totals[half] = float(step.total.detach())
+    assert totals[True] == pytest.approx(totals[False], rel=0.02)  # bfloat16: 3 digits
 
 
 # -- whole trainings -----------------------------------------------------------------------------

@@ -157,7 +157,7 @@ class Recipe(nn.Module):
         self.watched: frozenset[str] = frozenset()
         self.head: TeacherHead | None = None
         self.teacher: RadarTeacher | None = None
-        if given.radar_teacher is not None:
+        if given.radar_teacher is not None and self.needs(given.config).radar_teacher:
             self.teacher = RadarTeacher(given.radar_teacher)
         self.sizes = Sizes(given.n_subjects, given.n_teacher, given.student.n_embedding)
         extra = given.config.extra_losses
