@@ -57,7 +57,7 @@ class Feed:
     """
 
     def __init__(self) -> None:
-        n_columns = round(SHOWN_S / COLUMN_S)
+        n_columns = round((SHOWN_S + 0.5) / COLUMN_S)  # a page is a little behind
         self.range_time, self.spectrogram = Roll(n_columns), Roll(n_columns)
         self._visits: dict[int, Visit] = {}
         self._trace: deque[list[float | None]] = deque(maxlen=N_TRACE)

@@ -8,18 +8,32 @@ export function kind(answer) {
   return answer === "unknown" ? "unknown" : answer === "not enough signal" ? "nothing" : "name";
 }
 
+// The first free lane of every visit, so that those who walk together lie below each other.
+function laid(visits) {
+  const ends = [];
+  const order = visits.map((_, k) => k).sort((a, b) => visits[a].since_s - visits[b].since_s);
+  const lanes = new Array(visits.length);
+  for (const k of order) {
+    const free = ends.findIndex((end) => end <= visits[k].since_s);
+    lanes[k] = free < 0 ? ends.length : free;
+    ends[lanes[k]] = visits[k].until_s;
+  }
+  return lanes;
+}
+
 export function drawVisits(canvas, visits, now_s, shown_s) {
   const { context, width, height } = fitted(canvas);
   const place = frame(width, height, now_s, shown_s);
   const inside = visits.filter((each) => each.until_s > now_s - shown_s);
-  const rise = (place.bottom - place.top) / Math.max(1, inside.length);
+  const lanes = laid(inside);
+  const rise = (place.bottom - place.top) / Math.max(1, ...lanes.map((lane) => lane + 1));
   context.save();
   context.beginPath();
   context.rect(place.left, 0, place.right - place.left, place.bottom);
   context.clip();
-  inside.forEach((each, row) => {
+  inside.forEach((each, k) => {
     const start = Math.max(place.x(each.since_s), place.left), end = place.x(each.until_s);
-    const y = place.top + row * rise, size = Math.min(rise - 2, 22);
+    const y = place.top + lanes[k] * rise, size = Math.min(rise - 2, 22);
     context.globalAlpha = 0.3;
     context.fillStyle = COLORS[kind(each.answer)];
     context.fillRect(start, y, end - start, size);
@@ -53,7 +67,8 @@ export function drawTrace(canvas, title, unit, values, n_kept, least) {
   context.fillStyle = "#93a1b0";
   context.textBaseline = "top";
   context.textAlign = "left";
-  context.fillText(`${title}, at most ${known.length ? short(Math.max(...known)) : "?"} ${unit}`, 0, 0);
+  const most = known.length ? short(Math.max(...known)) : "?";
+  context.fillText(`${title}, at most ${most} ${unit}`, 0, 0);
   context.textAlign = "right";
   context.fillStyle = "#e8edf2";
   context.fillText(newest === null ? "?" : `${short(newest)} ${unit}`, width, 0);

@@ -44,7 +44,9 @@ function receive(buffer) {
   document.documentElement.dataset.number = head.number;
 }
 
-const signed = (value) => (value === null ? "?" : (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2));
+function signed(value) {
+  return value === null ? "?" : (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2);
+}
 
 // An element with text in it; names are only ever set as text.
 function made(tag, text, name = "") {
@@ -65,7 +67,8 @@ function showDecisions(head) {
   fill($("decisions"), JSON.stringify([head.decisions, head.threshold]), () =>
     head.decisions.map((each) => {
       const card = made("div", "", `decision ${kind(each.answer)}`);
-      card.append(made("b", each.answer), ...explained(each, head.threshold).map((line) => made("span", line)));
+      const lines = explained(each, head.threshold);
+      card.append(made("b", each.answer), ...lines.map((line) => made("span", line)));
       return card;
     }));
 }
@@ -74,11 +77,12 @@ function explained(each, threshold) {
   if (each.score === null) return [each.reason || " "];
   const over = each.score - (threshold ?? 0);
   const nearest = each.answer === each.best ? "" : `nearest is ${each.best}, `;
-  const place = `${each.direction}, ${each.range_m.toFixed(1)} m`;
+  const side = `${Math.abs(over).toFixed(2)} ${over < 0 ? "under" : "over"} the threshold`;
+  const clips = `${each.n_clips} ${each.n_clips === 1 ? "clip" : "clips"}`;
   return [
-    `${nearest}score ${signed(each.score)}, ${Math.abs(over).toFixed(2)} ${over < 0 ? "under" : "over"} the threshold`,
-    `second ${signed(each.second)}, ${(each.score - each.second).toFixed(2)} behind`,
-    `walker ${each.track}: ${each.n_clips} ${each.n_clips === 1 ? "clip" : "clips"}, ${place}`,
+    `${nearest}score ${signed(each.score)}, ${side}`,
+    `second ${signed(each.second)}, ${short(each.score - each.second)} behind`,
+    `walker ${each.track}: ${clips}, ${each.direction}, ${short(each.range_m)} m`,
   ];
 }
 
@@ -86,23 +90,25 @@ function showHealth({ health, latency_ms, subjects, wall_s }) {
   $("state").textContent =
     health.state === "silent" ? `silent for ${health.silence_s.toFixed(0)} s` : health.state;
   $("state").dataset.state = health.state;
-  $("known").textContent = `${subjects.length} ${subjects.length === 1 ? "person" : "people"} known`;
+  const people = subjects.length === 1 ? "person" : "people";
+  $("known").textContent = `${subjects.length} ${people} known`;
   $("known").title = subjects.join(", ");
   $("clock").textContent = new Date(wall_s * 1000).toLocaleTimeString();
+  const mebibytes = health.memory_bytes / 2 ** 20;
   rows($("health"), [
-    ["chirps lost lately", `${(100 * health.recent_loss).toFixed(1)} %`, health.recent_loss > 0.01],
+    ["chirps lost now", `${(100 * health.recent_loss).toFixed(1)} %`, health.recent_loss > 0.01],
     ["packets / s", health.packets_hz.toFixed(0)],
     ["frames / s", health.frames_hz.toFixed(1)],
     ["packets received", health.n_packets.toLocaleString("en")],
     ["packets lost", health.n_lost_packets.toLocaleString("en"), health.n_lost_packets > 0],
-    ["dropped by the kernel", health.n_kernel_drops ?? "not told", health.n_kernel_drops > 0],
+    ["dropped by kernel", health.n_kernel_drops ?? "not told", health.n_kernel_drops > 0],
     ["frames with losses", `${health.n_incomplete} of ${health.n_frames}`, health.n_incomplete > 0],
-    ["frames that never came", health.n_missing, health.n_missing > 0],
-    ["frames we were too slow for", health.n_dropped, health.n_dropped > 0],
-    ["restarts of the stream", health.n_restarts, health.n_restarts > 0],
+    ["frames missing", health.n_missing, health.n_missing > 0],
+    ["frames too late for us", health.n_dropped, health.n_dropped > 0],
+    ["stream restarts", health.n_restarts, health.n_restarts > 0],
     ["recoveries", health.n_recoveries, health.n_recoveries > 0],
-    ["processor", `${(100 * health.cpu_share).toFixed(0)} % of a core`],
-    ["memory", health.memory_bytes ? `${(health.memory_bytes / 2 ** 20).toFixed(0)} MiB` : "not told"],
+    ["processor, of one core", `${(100 * health.cpu_share).toFixed(0)} %`],
+    ["memory", mebibytes > 0 ? `${mebibytes.toFixed(0)} MiB` : "not told"],
   ]);
   rows($("latency"), Object.entries(latency_ms).map(([stage, ms]) => [stage, `${short(ms)} ms`]));
 }
@@ -122,10 +128,10 @@ function showVisits() {
   $("nobody").hidden = ordered.length > 0;
   $("visits").tBodies[0].replaceChildren(...ordered.map((each) => {
     const row = document.createElement("tr");
-    const whom = each.answer === each.best ? each.answer : `${each.answer} (nearest: ${each.best})`;
+    const nearest = each.answer === each.best ? "" : ` (nearest: ${each.best})`;
     row.append(
       made("td", time(each.began_s)), made("td", time(each.ended_s)),
-      made("td", whom, kind(each.answer)), made("td", signed(each.score)),
+      made("td", each.answer + nearest, kind(each.answer)), made("td", signed(each.score)),
       made("td", signed(each.second)), made("td", each.n_clips), made("td", each.direction),
       made("td", each.track),
     );
@@ -160,7 +166,7 @@ function draw() {
 }
 
 function connect() {
-  const stream = new WebSocket(`ws${location.protocol === "https:" ? "s" : ""}://${location.host}/stream`);
+  const stream = new WebSocket(new URL("stream", location.href.replace(/^http/, "ws")));
   stream.binaryType = "arraybuffer";
   stream.onopen = () => {
     [visits, trace, newest, ahead_s] = [new Map(), [], null, null];
