@@ -94,6 +94,15 @@ class Hardware:
     ) -> None:
         self._opened.close()
 
+    def is_alive(self) -> bool:
+        """Whether the board answers."""
+        try:
+            if self._board is not None:
+                self._board.alive()
+        except LinkError:
+            return False
+        return True
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """The board records, and then the radar sends; both are stopped at the end."""
