@@ -10,17 +10,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from radarid.cli.enroll import KeyOption
+from radarid.cli.identify_live import (
+    InterfaceOption,
+    KeepOption,
+    LiveOptions,
+    PassiveOption,
+    SerialOption,
+    WindowOption,
+    identify_live,
+)
+from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_error, print_json
+from radarid.cli.student import ModelOption, RunOption, open_student
 
 if TYPE_CHECKING:
-    from radarid.learn.student_file import TrainedStudent
+    from radarid.learn.student_facts import GaitStudent
     from radarid.live.identify import WalkResult
     from radarid.live.matcher import Matcher
 
 
 def identify(
-    files: Annotated[list[Path], typer.Argument(help="Recordings (.bin).", metavar="FILE...")],
-    run: Annotated[Path, typer.Option(help="Folder of a finished training.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings (.bin).", metavar="[FILE...]")
+    ] = None,
+    run: RunOption = None,
+    model: ModelOption = None,
     radar: Annotated[
         str | None, typer.Option(help="Radar configuration; default: the one beside each file.")
     ] = None,
@@ -33,29 +47,54 @@ def identify(
     ] = False,
     key: KeyOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the results here, too (JSON).")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Of the radar that sends now, until Ctrl-C.")
+    ] = False,
+    serial: SerialOption = None,
+    interface: InterfaceOption = None,
+    dca: BoardOption = None,
+    passive: PassiveOption = False,
+    record: KeepOption = None,
+    window: WindowOption = 10.0,
+    config_port: ConfigPortOption = 4096,
+    data_port: DataPortOption = 4098,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say who walked, by gait alone: one line a clip, one a recording.
+    """Say who walked, by gait alone: one line a clip, one a recording; or --live, who walks.
 
     Needs no camera and imports no face code. Strangers are "unknown"; a recording without a
     walker, or with too much of it lost, is "not enough signal". Scores are logits, or with a
     gallery evidence in nats, which is 0 for a stranger as likely as not. Exit code 1 when a file
     failed.
+
+    Live, board and radar are configured and started, and again whenever they fall silent
+    (--passive only listens). A panel shows what is seen; with --json, or where there is no
+    terminal, every decision is a line of JSON.
     """
     from capture.errors import ExplainedError
     from capture.file.recording import open_recording
     from capture.formats.load import find_config, load_radar_config
     from radarid.config import find
-    from radarid.learn.student_file import load_student
-    from radarid.live.identify import identify_recording
+    from radarid.live.identify import Decider, identify_recording
     from radarid.progress import track
 
-    student = load_student(run)
+    if live == bool(files):
+        raise typer.BadParameter("give recordings, or --live, and not both")
+    student = open_student(run, model)
     matcher = _matcher(student, gallery, key) if gallery and not head else None
+    if live:
+        identify_live(
+            Decider(student, matcher),
+            LiveOptions(radar=radar, serial=serial, interface=interface, dca=dca, passive=passive,
+                        record=record, window_s=window, config_port=config_port,
+                        data_port=data_port),
+            as_json=as_json,
+        )  # fmt: skip
+        return
     threshold = student.threshold if matcher is None else matcher.threshold.value
     given = load_radar_config(find("radar", radar)) if radar else None
     results, n_failed = [], 0
-    for path in track(files, "identify"):
+    for path in track(files or [], "identify"):
         try:
             config = given or load_radar_config(find_config(path))
             result = identify_recording(open_recording(path, config), student, matcher)
@@ -74,7 +113,7 @@ def identify(
         raise typer.Exit(1)
 
 
-def _matcher(student: TrainedStudent, path: Path, key: Path | None) -> Matcher:
+def _matcher(student: GaitStudent, path: Path, key: Path | None) -> Matcher:
     from radarid.live.gallery_file import read_gallery
     from radarid.live.matcher import Matcher
     from radarid.live.template_key import read_key

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as state
+import onnxruntime  # type: ignore[import-untyped]
+from onnxruntime.capi import (  # type: ignore[import-untyped]
+    onnxruntime_pybind11_state as state,
+)
 
 from radarid.errors import RunError
 
@@ -90,7 +92,10 @@ def to_int8(data: bytes) -> bytes:
     bytes
         Of one a fourth as large, without the texts it carried.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization import (  # type: ignore[import-untyped]
+        QuantType,
+        quantize_dynamic,
+    )
 
     root = logging.getLogger()
     level = root.level

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -27,20 +27,19 @@ from radarid.live.onnx_tensors import read_onnx
 
 CLIPS, EMBEDDING, LOGITS, TEMPLATES = "clips", "embedding", "logits", "templates"
 _FACTS, _FINGERPRINT, _PRECISION = "radarid.student", "radarid.fingerprint", "radarid.precision"
-Precision = Literal["float32", "int8"]
 
 
 @dataclass(frozen=True)
 class OnnxStudent:
     """A student that ONNX Runtime computes; see `TrainedStudent` for what the attributes are.
 
-    Further attributes: `session` is the graph, from clips to embedding and logits, `precision`
-    that of its weights. With float32 `fingerprint` is that of the student it was exported from,
-    so that their galleries are exchangeable; with int8 it has one of its own.
+    Further attributes: `session` is the graph, from clips to embedding and logits; `precision`,
+    "float32" or "int8", is that of its weights. With float32 `fingerprint` is that of the student
+    it was exported from, so that their galleries are exchangeable; with int8 it has its own.
     """
 
     session: OnnxSession
-    precision: Precision
+    precision: str
     fingerprint: str
     templates: np.ndarray
     name: str
@@ -105,7 +104,7 @@ def graph_shape(student: GaitStudent | StudentFacts) -> tuple[int, ...]:
 
 
 def pack(
-    graph: bytes, student: GaitStudent, precision: Precision, fingerprint: str
+    graph: bytes, student: GaitStudent, precision: str, fingerprint: str
 ) -> bytes:
     """Make the bytes of a graph a file that stands alone, for `load_onnx`.
 

@@ -25,6 +25,7 @@ DOORS = {
         "radarid/learn/", "radarid/live/", "capture/camera/faces.py",
         "capture/camera/torchvision_guard.py", "radarid/bench/contenders_tiles.py",
     ),
+    "onnxruntime": ("radarid/live/onnx_session.py",),
     "tornado": ("radarid/live/dashboard/",),
     "torchvision": ("radarid/learn/", "capture/camera/torchvision_guard.py"),
 }
