@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,13 +144,11 @@ def test_radar_recipes_refuse_what_they_cannot_use() -> None:
         recipe_of('recipe="fskd"')(Batch(clips.images, clips.labels), STATE)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"baseline", "kd", "mkd"}))
 def test_networks_in_half_precision_give_about_the_same_loss(name: str) -> None:
-    totals, clips = {}, replace(batch(), face_norms=torch.ones(6))
+    totals, clips = {}, batch()
     for half in (False, True):
         recipe = recipe_of(f'recipe="{name}"').eval()  # without dropout, to compare
-        if recipe.head is not None:
-            recipe.head.weight.copy_(torch.eye(3, 512))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
             step = recipe(clips, STATE)
         step.total.backward()
