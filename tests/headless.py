@@ -50,7 +50,8 @@ class Page:
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(str(answer["params"]["exceptionDetails"]))
             if answer.get("method") == "Log.entryAdded":
-                self.errors.append(answer["params"]["entry"]["text"])
+                entry = answer["params"]["entry"]
+                self.errors += [entry["text"]] if entry["level"] == "error" else []
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, which may be a promise."""
@@ -61,6 +62,7 @@ class Page:
 
     def open(self, url: str) -> None:
         self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
 
     def wait_for(self, expression: str, patience_s: float = 30.0) -> None:
         """Wait until an expression is true."""

@@ -22,6 +22,7 @@ from radarid.cli.identify_live import (
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_error, print_json
 from radarid.cli.student import ModelOption, RunOption, open_student
+from radarid.cli.web import AddressOption, TokenOption, WebOption, served
 
 if TYPE_CHECKING:
     from radarid.learn.student_facts import GaitStudent
@@ -56,6 +57,9 @@ def identify(
     passive: PassiveOption = False,
     record: KeepOption = None,
     window: WindowOption = 10.0,
+    web: WebOption = None,
+    web_address: AddressOption = "127.0.0.1",
+    web_token: TokenOption = None,
     config_port: ConfigPortOption = 4096,
     data_port: DataPortOption = 4098,
     as_json: JsonFlag = False,
@@ -69,7 +73,7 @@ def identify(
 
     Live, board and radar are configured and started, and again whenever they fall silent
     (--passive only listens). A panel shows what is seen; with --json, or where there is no
-    terminal, every decision is a line of JSON.
+    terminal, every decision is a line of JSON. --web serves a page, see `radarid dashboard`.
     """
     from capture.errors import ExplainedError
     from capture.file.recording import open_recording
@@ -81,15 +85,16 @@ def identify(
     if live == bool(files):
         raise typer.BadParameter("give recordings, or --live, and not both")
     student = open_student(run, model)
-    matcher = _matcher(student, gallery, key) if gallery and not head else None
+    matcher = open_matcher(student, gallery, key) if gallery and not head else None
     if live:
-        identify_live(
-            Decider(student, matcher),
-            LiveOptions(radar=radar, serial=serial, interface=interface, dca=dca, passive=passive,
-                        record=record, window_s=window, config_port=config_port,
-                        data_port=data_port),
-            as_json=as_json,
+        options = LiveOptions(
+            radar=radar, serial=serial, interface=interface, dca=dca, passive=passive,
+            record=record, window_s=window, config_port=config_port, data_port=data_port,
         )  # fmt: skip
+        with served(web, web_address, web_token) as listeners:
+            identify_live(
+                Decider(student, matcher), options, as_json=as_json, listeners=listeners
+            )
         return
     threshold = student.threshold if matcher is None else matcher.threshold.value
     given = load_radar_config(find("radar", radar)) if radar else None
@@ -113,7 +118,8 @@ def identify(
         raise typer.Exit(1)
 
 
-def _matcher(student: GaitStudent, path: Path, key: Path | None) -> Matcher:
+def open_matcher(student: GaitStudent, path: Path, key: Path | None) -> Matcher:
+    """What compares clips with the people of a gallery of this student."""
     from radarid.live.gallery_file import read_gallery
     from radarid.live.matcher import Matcher
     from radarid.live.template_key import read_key

@@ -64,9 +64,13 @@ def identify_live(
     options: LiveOptions,
     *,
     as_json: bool = False,
+    has_screen: bool = True,
     listeners: tuple[Callable[[Snapshot], None], ...] = (),
 ) -> None:
-    """Identify who walks until Ctrl-C: on a panel, or as JSON lines, and to further listeners."""
+    """Identify who walks until Ctrl-C: on a panel, or as JSON lines, and to further listeners.
+
+    Without a screen there is neither panel nor JSON.
+    """
     from capture.formats.load import load_radar_config
     from radarid.config import find
     from radarid.live.engine import LiveIdentifier, LiveParams
@@ -94,8 +98,8 @@ def identify_live(
     identifier.warm_up()
     session = LiveSession(plan, identifier)
     with ExitStack() as shown:
-        if as_json or not sys.stderr.isatty():
+        if has_screen and (as_json or not sys.stderr.isatty()):
             identifier.listen(JsonLines(sys.stdout))
-        else:
+        elif has_screen:
             identifier.listen(shown.enter_context(Panel(console)))
         session.run()

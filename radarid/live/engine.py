@@ -42,7 +42,7 @@ class LiveParams:
     window_s : of the newest clips, which a decision rests on
     forget_s : without a good clip for so long, whoever comes is somebody new
     shown_s : what the strips of a snapshot show
-    snapshots_hz : at most, besides those that tell of a new decision
+    snapshots_hz : about, besides those that tell of a new decision
     n_threads : of the signal processing
     """
 
@@ -145,7 +145,8 @@ class LiveIdentifier:
         self.timings.since("frame", arrived_ns)
         if len(slices.frame_time_s):
             self._walkers.forget(float(slices.frame_time_s[-1]))
-        self._publish(1 / self.params.snapshots_hz)
+        # Half a frame early rather than half a frame late: ten a second are ten at 30 frames.
+        self._publish(1 / self.params.snapshots_hz - self._period_s / 2)
 
     def flush(self) -> None:
         """Decide on what is left when frames stop coming; whoever follows is somebody new."""

@@ -1,4 +1,4 @@
-"""What pages are sent: columns on the page's grid, each once; visits; nothing of a person's gait."""
+"""What pages are sent: columns on the page's grid, each once; visits; no embedding."""
 
 from __future__ import annotations
 

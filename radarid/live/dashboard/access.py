@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import os
 import secrets
+import socket
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ class Access:
 
     def url(self, port: int) -> str:
         """Where the page is; with the token, so print it for the user alone."""
-        name = _in_url(self.address)
+        name = socket.gethostname() if is_everywhere(self.address) else _in_url(self.address)
         return f"http://{name}:{port}/" + (f"?token={self.token}" if self.token else "")
 
 
@@ -72,6 +73,14 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def is_everywhere(address: str) -> bool:
+    """Whether an address stands for all of this machine's."""
+    try:
+        return ipaddress.ip_address(address).is_unspecified
+    except ValueError:
+        return not address
 
 
 def new_token() -> str:

@@ -137,7 +137,7 @@ class Stream(_Guarded, WebSocketHandler):
         if len(self.pages.streams) >= _MAX_PAGES:
             raise HTTPError(503, reason="Too many pages are open")
 
-    async def open(self) -> None:  # type: ignore[override]
+    async def open(self) -> None:
         self.news = asyncio.Event()
         self.pages.streams.add(self)
         self.set_nodelay(True)

@@ -53,7 +53,6 @@ class Dashboard:
         self._address, self._port = address, port
         self._waiting: deque[Snapshot] = deque(maxlen=_N_WAITING)
         self._pages = Pages(self.access, Feed(), _documents())
-        self._thread = threading.Thread(target=self._run, name="dashboard")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None  # while it may be called
         self._stop = asyncio.Event()
@@ -79,7 +78,8 @@ class Dashboard:
             ) from None
         self._port = self._sockets[0].getsockname()[1]
         self._pages.port = self._port
-        self._loop = asyncio.new_event_loop()
+        loop = self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, args=(loop,), name="dashboard")
         self._thread.start()
         return self
 
@@ -102,15 +102,16 @@ class Dashboard:
             self._pages.feed.push(self._waiting.popleft())
         self._pages.wake()
 
-    def _run(self) -> None:
-        loop = self._loop
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(self._serve())
             with self._lock:
                 self._loop = None
 
     async def _serve(self) -> None:
-        server = HTTPServer(application(self._pages), max_body_size=1024, idle_connection_timeout=60)
+        server = HTTPServer(
+            application(self._pages), max_body_size=1024, idle_connection_timeout=60
+        )
         server.add_sockets(self._sockets)
         await self._stop.wait()
         server.stop()
