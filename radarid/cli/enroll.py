@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from radarid.cli.output import JsonFlag, print_json, print_table
+from radarid.cli.student import ModelOption, RunOption, open_student
 
 if TYPE_CHECKING:
     from capture.types import FrameSource
@@ -22,7 +23,8 @@ def enroll(
     name: Annotated[str, typer.Argument(help="Who walks; a pseudonym does.")],
     files: Annotated[list[Path], typer.Argument(help="Recordings (.bin).", metavar="FILE...")],
     gallery: Annotated[Path, typer.Option(help="Made if it is not there yet.")],
-    run: Annotated[Path, typer.Option(help="Folder of a finished training.")],
+    run: RunOption = None,
+    model: ModelOption = None,
     session: Annotated[
         str | None, typer.Option(help="Day of these walks; default: as the recordings say.")
     ] = None,
@@ -50,7 +52,6 @@ def enroll(
 ) -> None:
     """Enroll a person: some walks, best on several days and in both directions. No training."""
     from capture.schema import from_mapping, to_mapping
-    from radarid.learn.student_file import load_student
     from radarid.live.enrolment import combine, enroll_recording, new_gallery
     from radarid.live.gallery import MatchParams, check_name
     from radarid.live.gallery_file import change_gallery, create_gallery, read_gallery
@@ -60,7 +61,7 @@ def enroll(
     check_name(name)
     wanted = {"false_accept_rate": false_accept_rate, "norm": norm}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    student, secret = load_student(run), read_key(key) if key else None
+    student, secret = open_student(run, model), read_key(key) if key else None
     exists = gallery.exists()
     if exists:
         _refuse_background(gallery, background)

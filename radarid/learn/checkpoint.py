@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,32 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from radarid.errors import RunError
+from radarid.learn.json_file import read_json, write_json
 
 _INDEX = "state.json"
 Tensors = dict[str, Tensor]
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name, then move it into place."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run.
-
-    Raises
-    ------
-    RunError
-        Missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise RunError(f"cannot be read: {failure.strerror}", where=path) from None
-    except ValueError as failure:
-        raise RunError(f"not JSON: {failure}", where=path) from None
+__all__ = [
+    "load_state", "optimiser_tensors", "read_json", "read_tensors", "restore_optimiser",
+    "save_state", "write_json", "write_tensors",
+]  # fmt: skip
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from capture.types import FrameSource
 from radarid.data.store import GaitStore
 from radarid.errors import GalleryError
-from radarid.learn.checkpoint import read_json
+from radarid.learn.json_file import read_json
 from radarid.learn.openset import unit
 from radarid.learn.student_facts import GaitStudent
 from radarid.live.gallery import (
@@ -33,7 +33,7 @@ _FEWEST_PEOPLE = 4
 
 
 def new_gallery(
-    student: GaitStudent, run: Path, params: MatchParams,
+    student: GaitStudent, run: Path | None, params: MatchParams,
     store_path: Path | None = None, key: TemplateKey | None = None,
 ) -> Gallery:
     """Make a gallery of nobody, with people to judge strangers by.
@@ -41,7 +41,7 @@ def new_gallery(
     Parameters
     ----------
     student : whose embeddings will be in it
-    run : folder of its training
+    run : folder of its training; None needs `store_path`
     params : how people will be compared
     store_path : everybody in this gait store is in the background; None takes from the run's
         store the people that its split keeps out as outsiders, or else the validation walks of
@@ -51,7 +51,7 @@ def new_gallery(
     Raises
     ------
     GalleryError
-        Too few people.
+        Too few people, or no store to take them from.
     StoreError
         No store, or one of other clips.
     """
@@ -59,7 +59,7 @@ def new_gallery(
     with GaitStore.open(store_path or _store_of(run)) as store:
         store.require(student.radar, student.dsp)
         rows = np.arange(store.n_clips)
-        if store_path is None:
+        if store_path is None and run is not None:
             rows = _part(run, store, "outsiders")
             if len(set(store.table().subject[rows])) < _FEWEST_PEOPLE:
                 source, rows = "trained on", np.union1d(rows, _part(run, store, "val"))
@@ -79,8 +79,12 @@ def new_gallery(
     )  # fmt: skip
 
 
-def _store_of(run: Path) -> Path:
+def _store_of(run: Path | None) -> Path:
     """Store that a run was trained on."""
+    if run is None:
+        raise GalleryError(
+            "a new gallery needs people to judge strangers by", remedy="--background STORE of them"
+        )
     return Path(read_json(run / "config.json")["store"])
 
 
