@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from pydantic import Field
 from capture.schema import config_class, differing_keys, to_mapping
 from capture.simulate.scenario import ScenarioParams
 from radarid.data.ingest import IngestParams, ingest
+from radarid.data.pool import Workers
 from radarid.data.simulated import simulated_walks
 from radarid.data.store import GaitStore
 from radarid.dsp.params import DspParams
@@ -21,7 +25,7 @@ from radarid.learn.benchmark_tables import Beside, as_tables, markdown
 from radarid.learn.checkpoint import read_json, write_json
 from radarid.learn.compare import compare
 from radarid.learn.face_bank import Embedder
-from radarid.progress import log
+from radarid.progress import log, set_up_logging
 
 _MARKER = "walkers.json"
 
@@ -59,6 +63,8 @@ class BenchmarkParams:
     preset : laid over every recipe, see configs/train
     changes : `key=value` of every training
     comparisons : the tables
+    n_parallel : comparisons that are made at the same time. More than one has a process of one
+        thread each, and OUT/<comparison>/log.txt for what it says
     """
 
     scenes: ScenarioParams = Field(default_factory=ScenarioParams)
@@ -67,6 +73,7 @@ class BenchmarkParams:
     preset: str | None = None
     changes: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    n_parallel: int = Field(1, ge=1)
 
     def __post_init__(self) -> None:
         names = [comparison.name for comparison in self.comparisons]
@@ -142,16 +149,34 @@ def run_benchmark(
     out.mkdir(parents=True, exist_ok=True)
     made = make_store(params, out, mocap, faces, n_workers)
     result = _result(params, out, made)
-    for comparison in chosen:
-        log.info("comparison %s", comparison.name)
-        compare(
-            comparison.recipes, _store(out), out / comparison.name,
-            seeds=range(comparison.n_seeds), preset=params.preset,
-            changes=(*params.changes, *comparison.changes), tune=comparison.tune,
-            sweep=comparison.sweep, control=comparison.control, teacher=teacher, cache=out,
-        )  # fmt: skip
-        result = _result(params, out, made)
+    n_processes = min(params.n_parallel, len(chosen))
+    work = partial(_compare, params=params, out=out, teacher=teacher, is_alone=n_processes == 1)
+    with Workers(n_processes) as workers:
+        for name in workers.map(work, chosen):
+            log.info("comparison %s is finished", name)
+            result = _result(params, out, made)
     return result
+
+
+def _compare(
+    comparison: Comparison, params: BenchmarkParams, out: Path, teacher: Embedder | None,
+    is_alone: bool,
+) -> str:  # fmt: skip
+    """Make a comparison; return its name."""
+    place = out / comparison.name
+    place.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if not is_alone:
+            stream = stack.enter_context((place / "log.txt").open("a", encoding="utf-8"))
+            stack.enter_context(contextlib.redirect_stderr(stream))
+            set_up_logging(logging.INFO)
+        compare(
+            comparison.recipes, _store(out), place, seeds=range(comparison.n_seeds),
+            preset=params.preset, changes=(*params.changes, *comparison.changes),
+            tune=comparison.tune, sweep=comparison.sweep, control=comparison.control,
+            teacher=teacher, cache=out,
+        )  # fmt: skip
+    return comparison.name
 
 
 def _result(params: BenchmarkParams, out: Path, made: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -105,7 +106,7 @@ def build_bank(
 def _write_private(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write a safetensors file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     save_file(tensors, partial)
     partial.chmod(0o600)
     partial.replace(path)

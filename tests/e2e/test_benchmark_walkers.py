@@ -50,12 +50,13 @@ def test_tables_come_one_after_the_other_and_nothing_is_done_twice(out: Path) ->
     before = {path: path.stat().st_mtime_ns for path in out.rglob("student.json")}
     made = (out / "walkers.h5").stat().st_mtime_ns
     assert len(before) == 4
-    again = run_benchmark(PARAMS, out, teacher=ToyTeacher())
+    again = run_benchmark(replace(PARAMS, n_parallel=2), out, teacher=ToyTeacher())
     assert (out / "walkers.h5").stat().st_mtime_ns == made
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(list(out.rglob("student.json"))) == 6
     assert [table["name"] for table in again["tables"]] == ["methods", "contrast"]
     assert again["tables"][0] == first["tables"][0]
+    assert "training" in (out / "contrast" / "log.txt").read_text()
     text = (out / "benchmark.md").read_text()
     assert "98.58 / 99.01 / 98.43" in text
     assert "97.24 / 97.05 / 96.98" in text
