@@ -232,7 +232,7 @@ class Gallery:
         if found != self.model:
             raise GalleryError(
                 "the gallery was made by another student", got=found, expected=self.model,
-                remedy="name its --run, or enroll the people with this student",
+                remedy="name its --run or --model, or enroll the people with this student",
             )
 
 

@@ -46,6 +46,11 @@ class ClipGraph(nn.Module):
         logits : float32 tensor, shape (n, n_subjects)
         templates : float32 tensor, shape (n_subjects, d), the same for all clips
         """
+        embedding, logits = self.student(self.picture(clips))
+        return embedding, logits, self.templates.clone()
+
+    def picture(self, clips: Tensor) -> Tensor:
+        """What `to_input` makes of clips, as whole numbers in float32."""
         is_stack = self.input.channels == "stack"
         planes = (255 * clips).round()
         planes = planes if is_stack else planes[:, None]
@@ -53,8 +58,7 @@ class ClipGraph(nn.Module):
             planes = _folded(planes)
         if planes.shape[2] != self.input.size:
             planes = _area_mean(planes, self.input.size)
-        embedding, logits = self.student(planes if is_stack else planes[:, 0])
-        return embedding, logits, self.templates.clone()
+        return planes if is_stack else planes[:, 0]
 
 
 def _folded(planes: Tensor) -> Tensor:
