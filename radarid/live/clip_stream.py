@@ -14,8 +14,6 @@ from radarid.dsp.params import DspParams
 from radarid.dsp.slices import Axes, Slices
 from radarid.dsp.spectrogram import SpectrogramStream
 
-_NEW_AFTER_S = 60.0  # so that a clock that was set costs nothing
-
 
 @dataclass
 class _Pending:
@@ -34,7 +32,7 @@ class ClipStream:
 
     A clip is handed out once nothing that may still come can change it: when a slice after its
     end is there, or its walker is gone. Memory does not grow with the stream. No clip reaches
-    over a `flush`, or over a minute without frames.
+    over a `flush`.
 
     Parameters
     ----------
@@ -100,11 +98,7 @@ class ClipStream:
         slices.track[:] += self._first_track
         for track in slices.tracks():
             self._n_tracks = max(self._n_tracks, track + 1)
-            own = slices.of(track)
-            pending = self._pending.get(track)
-            if pending is None or own.time_s[0] > pending.stop_s + _NEW_AFTER_S:
-                pending = self._pending[track] = _Pending()
-            pending.parts.append(own)
+            self._pending.setdefault(track, _Pending()).parts.append(slices.of(track))
         return slices
 
     def _clips_of(self, pending: _Pending, *, is_over: bool) -> Iterator[Clip]:
@@ -119,9 +113,10 @@ class ClipStream:
                 break
             pending.after_s = start_s
             yield clip_at(slices, self.axes, params, start_s)
-        pending.parts = [slices.between(self._next_start_s(pending) - 2 * self._reach_s)]
-        if not len(pending.parts[0]):
-            pending.parts = [slices.between(stop_s)]
+        # One slice before what is needed stays: clips may begin in a gap, if a slice is before it.
+        needed_s = self._next_start_s(pending) - 2 * self._reach_s
+        oldest = max(0, int(np.searchsorted(slices.time_s, needed_s)) - 1)
+        pending.parts = [slices.between(slices.time_s[oldest])]
 
     def _next_start_s(self, pending: _Pending) -> float:
         """Start of the next clip, at the earliest."""

@@ -29,6 +29,7 @@ from radarid.live.walkers import Walkers
 
 _RECENT_S = 2.0
 _SILENT_S = 0.5
+_NEW_AFTER_S = 60.0  # nothing is bridged for longer, and a clock that was set costs nothing
 
 Listener = Callable[[Snapshot], None]
 
@@ -135,6 +136,20 @@ class LiveIdentifier:
             0 where unknown
         """
         self.timings.since("receive", arrived_ns)
+        for k, frame in enumerate(frames):
+            before_s = frames[k - 1].time_s if k else self._time_s
+            if frame.time_s - before_s > _NEW_AFTER_S:
+                self._push(frames[:k], arrived_ns)
+                self.flush()
+                frames = frames[k:]
+                break
+        self._push(frames, arrived_ns)
+        self.timings.since("frame", arrived_ns)
+        self._publish(1 / self.params.snapshots_hz)
+
+    def _push(self, frames: Sequence[AdcFrame], arrived_ns: int) -> None:
+        if not frames:
+            return
         self._note_losses(frames)
         if self._begin_s is None:
             self._begin_s = frames[0].time_s
