@@ -52,11 +52,12 @@ class OnnxSession:
             self._session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )
+            self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
+            self.outputs = {each.name: tuple(each.shape) for each in self._session.get_outputs()}
+            texts = self._session.get_modelmeta().custom_metadata_map
         except _FAILURES as failure:
             raise self._damaged(failure) from None
-        self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
-        self.outputs = {each.name: tuple(each.shape) for each in self._session.get_outputs()}
-        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.metadata: Mapping[str, str] = texts
 
     def run(self, outputs: list[str], **inputs: np.ndarray) -> list[np.ndarray]:
         """Compute some outputs.
