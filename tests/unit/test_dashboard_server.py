@@ -16,6 +16,7 @@ from made_up_snapshots import still
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from radarid.cli.web import served
 from radarid.errors import DashboardError
 from radarid.live.dashboard.access import Access, is_loopback, new_token, read_token
 from radarid.live.dashboard.server import Dashboard
@@ -108,6 +109,26 @@ def test_a_token_file_is_its_owners_alone(tmp_path: Path) -> None:
         read_token(path)
     path.chmod(0o600)
     assert read_token(path) == TOKEN
+
+
+@pytest.mark.parametrize(("address", "asks"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_the_command_makes_up_a_token_where_one_is_needed(
+    address: str, asks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(None, address, None) as listeners:
+        assert listeners == ()
+    with served(0, address, None) as (show,):
+        show(still(3))
+        line = capsys.readouterr().err
+        assert line.startswith("live page: http://")
+        url, _, query = line.split()[-1].partition("?")
+        assert query.startswith("token=") is asks
+        port = int(url.rstrip("/").rpartition(":")[2])
+        for path, status in (("/", 401 if asks else 200), (f"/?{query}", 302 if asks else 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", path)
+            assert connection.getresponse().status == status
+            connection.close()
 
 
 def test_the_page_is_served_and_may_load_nothing_from_elsewhere(dashboard: Dashboard) -> None:

@@ -3,12 +3,16 @@ import { COLORS, drawTrace, drawVisits, kind, short } from "./bars.js";
 import { Strip } from "./strip.js";
 
 const $ = (id) => document.getElementById(id);
-const BEHIND_S = 0.15; // pictures are shown this much later, so that their right edge is filled
+const BEHIND_S = 0.3; // pictures are shown this much later, so that their right edge is filled
 const N_VISITS = 200, N_TRACE = 600, OLD_MS = 3000, RETRY_MS = 1000;
 
 const strips = { range_time: new Strip($("range-time")), spectrogram: new Strip($("spectrogram")) };
 let newest = null, cameAt_ms = 0, ahead_s = null;
 let visits = new Map(), trace = [];
+const STAGES = {
+  receive: "received", signal: "signal processing", cut: "cutting the clip", embed: "network",
+  decide: "matching", frame: "packet to picture", decision: "packet to decision",
+};
 
 // Read a message: the length of its JSON text, the text, and the codes of both pictures.
 function read(buffer) {
@@ -110,7 +114,8 @@ function showHealth({ health, latency_ms, subjects, wall_s }) {
     ["processor, of one core", `${(100 * health.cpu_share).toFixed(0)} %`],
     ["memory", mebibytes > 0 ? `${mebibytes.toFixed(0)} MiB` : "not told"],
   ]);
-  rows($("latency"), Object.entries(latency_ms).map(([stage, ms]) => [stage, `${short(ms)} ms`]));
+  const stages = Object.entries(latency_ms);
+  rows($("latency"), stages.map(([name, ms]) => [STAGES[name] ?? name, `${short(ms)} ms`]));
 }
 
 function rows(table, entries) {
@@ -155,7 +160,7 @@ function draw() {
       $("lost").hidden = !isOld;
       $("pictures").classList.toggle("is-old", isOld);
     }
-    const now_s = Math.min(now_ms / 1000 + ahead_s, newest.time_s + 0.3) - BEHIND_S;
+    const now_s = Math.min(now_ms / 1000 + ahead_s, newest.time_s + BEHIND_S) - BEHIND_S;
     const tags = newest.decisions.filter((each) => each.track >= 0).map((each) => (
       { value: each.range_m, text: each.answer, color: COLORS[kind(each.answer)] }));
     strips.range_time.draw(now_s, newest.shown_s, tags);
