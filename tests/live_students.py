@@ -11,7 +11,9 @@ import torch
 from walk_files import DSP, RADAR, walk_words
 
 from capture.config import RadarConfig
+from capture.file.recording import RecordingWriter
 from capture.layouts import default_layout
+from capture.schema import write_toml
 from capture.types import AdcFrame
 from radarid.dsp.params import DspParams
 from radarid.learn.openset import Calibration
@@ -58,3 +60,12 @@ def lossy(whole: list[AdcFrame], share: float, seed: int) -> list[AdcFrame]:
     rng = np.random.default_rng(seed)
     kept = [frame for frame in whole if rng.random() > share / 4 or frame.index == 0]
     return [replace(frame, valid=rng.random(len(frame.valid)) > share) for frame in kept]
+
+
+def write_recording(path: Path, samples: np.ndarray, radar: RadarConfig = RADAR) -> Path:
+    """A .bin file of words, and its radar beside it."""
+    with RecordingWriter(path, radar) as writer:
+        for row in samples:
+            writer.write(row)
+    write_toml(path.with_suffix(".toml"), radar)
+    return path
