@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -65,7 +66,7 @@ def as_tables(name: str, beside: Beside, compared: Mapping[str, Any]) -> dict[st
     for key, method in zip(keys, compared["methods"], strict=True):
         own = published.get(key)
         rows.append({
-            "name": method["name"],
+            "name": _label(method),
             "scores": {
                 score: [100 * number if number is not None else None
                         for number in (method["scores"][score]["mean"],
@@ -96,6 +97,12 @@ def _key(method: Mapping[str, Any]) -> str:
     return str(values[0]) if len(values) == 1 else str(method["recipe"])
 
 
+def _label(method: Mapping[str, Any]) -> str:
+    """Name of a row: the recipe and what was swept, without the tables that the keys are in."""
+    swept = (f"{key.rpartition('.')[2]} {value}" for key, value in method["settings"].items())
+    return ", ".join([method["recipe"], *swept])
+
+
 def _tuned(tuning: Mapping[str, Any] | None) -> str:
     return f"{tuning['key']} = {tuning['value']:g}" if tuning else ""
 
@@ -106,21 +113,32 @@ def _gain(name: str, compared: Mapping[str, Any]) -> dict[str, Any]:
         if (pair["first"], pair["second"]) == (compared["methods"][0]["name"], name):
             low, high = pair["interval"]
             return {
-                "gain": -100 * pair["difference"], "interval": [-100 * high, -100 * low],
+                "gain": _points(-pair["difference"]), "interval": [_points(-high), _points(-low)],
                 "p": pair["p_walks_holm"],
             }  # fmt: skip
     return {"gain": None, "interval": None, "p": None}
 
 
+def _points(difference: float) -> float:
+    return 100 * difference + 0.0  # no -0.0
+
+
 def _order(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Both orders of the rows that the paper has, from worst to best accuracy."""
+    """Rows that the paper has, from worst to best accuracy, there and here.
+
+    The order is the same only where every row is better than the one before it, by any amount.
+    """
     known = [row for row in rows if row["paper"] and "accuracy" in row["scores"]]
     if len(known) < 2:
         return None
     paper = sorted(known, key=lambda row: float(row["paper"]["accuracy"]))
     own = sorted(known, key=lambda row: float(row["scores"]["accuracy"][0]))
-    names = [[row["name"] for row in each] for each in (paper, own)]
-    return {"paper": names[0], "measured": names[1], "is_the_same": names[0] == names[1]}
+    scores = [row["scores"]["accuracy"][0] for row in paper]
+    return {
+        "paper": [row["name"] for row in paper],
+        "measured": [row["name"] for row in own],
+        "is_the_same": all(low < high for low, high in itertools.pairwise(scores)),
+    }
 
 
 def markdown(result: Mapping[str, Any]) -> str:
@@ -183,11 +201,11 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
     order = found["order"]
     if order is None:
         return []
-    paper, own = (" < ".join(order[key]) for key in ("paper", "measured"))
     sure = [row["name"] for row in found["rows"] if row["p"] is not None and row["p"] < _LEAST_P]
-    beyond = f"differ from {found['rows'][0]['name']} by more than luck (p < {_LEAST_P:g})"
+    beyond = f"differs from {found['rows'][0]['name']} by more than luck (p < {_LEAST_P:g})"
     return [
-        f"The paper's order is {paper}. " + (
-            "It is the one measured." if order["is_the_same"] else f"Measured: {own}."
-        ) + (f" {', '.join(sure)} {beyond}." if sure else f" None {beyond}.")
+        f"From worst to best the paper has: {'; '.join(order['paper'])}. "
+        + ("So has this table." if order["is_the_same"]
+           else f"This table: {'; '.join(order['measured'])}.")
+        + f" What {beyond}: {'; '.join(sure) or 'none'}."
     ]  # fmt: skip

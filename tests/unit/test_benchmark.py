@@ -80,7 +80,15 @@ def test_another_order_is_told() -> None:
         "paper": ["baseline", "kd"], "measured": ["kd", "baseline"], "is_the_same": False,
     }  # fmt: skip
     text = markdown({"walkers": COUNTS, "tables": [found]})
-    assert "order is baseline < kd. Measured: kd < baseline. None differ from baseline" in text
+    assert "the paper has: baseline; kd. This table: kd; baseline. What differs from " in text
+    assert text.rstrip().endswith("(p < 0.05): none.")
+
+
+def test_equal_scores_are_no_order() -> None:
+    methods = [method("baseline", 0.5), method("kd", 0.5)]
+    found = as_tables("t", "table3", compared(methods, [pair("baseline", "kd", 0, 0, 0.1, 1)]))
+    assert not found["order"]["is_the_same"]
+    assert "+0.0 (-10.0 to +0.0)" in markdown({"walkers": COUNTS, "tables": [found]})
 
 
 COUNTS = {
@@ -100,7 +108,8 @@ def test_the_page_holds_every_number_once(table3: dict[str, Any]) -> None:
                        "98.58 / 99.01 / 98.43", "+6.41"]  # fmt: skip
     assert rows[4][0] == "kd (kd.kd_weight = 2.7)"
     text = "\n".join(lines)
-    assert "It is the one measured. identitykd differ from baseline by more than luck" in text
+    assert "So has this table." in text
+    assert "by more than luck (p < 0.05): identitykd." in text
     assert "40 simulated recordings: 200 clips" in text
 
 
@@ -110,9 +119,14 @@ def test_swept_values_name_the_rows_of_the_paper() -> None:
                settings={"model.student": name})
         for name in ("resnet18", "mobilenet_v2")
     ]  # fmt: skip
-    found = as_tables("students", "table4", compared(methods, []))
+    names = [each["name"] for each in methods]
+    found = as_tables(
+        "students", "table4", compared(methods, [pair(*names, -0.1, -0.2, 0.0, 0.1)])
+    )
     assert [row["paper"]["accuracy"] for row in found["rows"]] == [98.58, 88.24]
     assert found["rows"][1]["paper"]["gain"] == -10.34
+    assert found["rows"][1]["name"] == "identitykd, student mobilenet_v2"
+    assert found["rows"][1]["gain"] == pytest.approx(10)
 
 
 def test_tables_without_the_paper_have_no_columns_for_it() -> None:
