@@ -130,14 +130,14 @@ def _title(name: str, strip: Strip, unit: str) -> str:
     return f"{name}: {strip.axis[0]:.3g} to {strip.axis[-1]:.3g} {unit}"
 
 
-def _decisions(snapshot: Snapshot) -> Table:
+def _decisions(snapshot: Snapshot) -> RenderableType:
+    first = snapshot.decisions[0]
+    if first.track < 0:
+        return Text(f"{first.answer}: {first.reason}\n", "dim")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("walker", "who", "score", "second", "clips", "going", "at"):
         table.add_column(name)
     for one in snapshot.decisions:
-        if one.track < 0:
-            table.add_row("", Text(one.answer, "dim"), Text(one.reason, "dim"))
-            continue
         style = "bold yellow" if one.answer == "unknown" else "bold green"
         table.add_row(
             str(one.track), Text(one.answer, style), f"{one.score:+.2f}", f"{one.second:+.2f}",
@@ -148,7 +148,7 @@ def _decisions(snapshot: Snapshot) -> Table:
 
 def _health(snapshot: Snapshot) -> Text:
     health, latency = snapshot.health, snapshot.latency_ms
-    line = Text()
+    line = Text(no_wrap=True, overflow="ellipsis")
     line.append(health.state, _STATE_STYLES.get(health.state, "magenta"))
     line.append(
         f"  {health.packets_hz:.0f} packets/s, {health.frames_hz:.1f} frames/s, "
@@ -157,7 +157,7 @@ def _health(snapshot: Snapshot) -> Text:
         f"{health.n_dropped} dropped; {health.n_restarts} restarts, "
         f"{health.n_recoveries} recoveries\n"
         f"frame {latency.get('frame', 0):.1f} ms, decision {latency.get('decision', 0):.1f} ms; "
-        f"CPU {health.cpu_share:.0%} of a core, {health.memory_bytes / 2**20:.0f} MiB; "
-        f"threshold {snapshot.threshold:+.2f}"
+        f"threshold {snapshot.threshold:+.2f}; "
+        f"CPU {health.cpu_share:.0%}, {health.memory_bytes / 2**20:.0f} MiB"
     )
     return line
