@@ -17,7 +17,7 @@ from radarid.live.model_card import card_text
 from radarid.live.onnx_graph import to_onnx
 from radarid.live.onnx_session import to_int8
 from radarid.live.onnx_student import OnnxStudent, graph_shape, load_onnx, pack
-from radarid.live.retest import Scores, TestPart, read_test_part, retest
+from radarid.live.retest import Scores, Trial, read_trial, retest
 
 TOLERANCE = 1e-4
 _N_MADE_UP, _N_TEST_CLIPS = 8, 64
@@ -86,7 +86,7 @@ def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
     try:
         graph = to_onnx(student)
         partial.write_bytes(pack(graph, student, "float32", student.fingerprint))
-        sample = read_test_part(run, student, _N_TEST_CLIPS)
+        sample = read_trial(run, student, _N_TEST_CLIPS)
         check = check_same(student, load_onnx(partial), sample)
         cost: dict[str, Scores] | str = "nothing: the weights are the student's own"
         if int8:
@@ -111,7 +111,7 @@ def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
 
 
 def check_same(
-    student: TrainedStudent, graph: OnnxStudent, sample: TestPart | str
+    student: TrainedStudent, graph: OnnxStudent, sample: Trial | str
 ) -> Check:
     """Refuse a graph that does not say what its student says.
 
@@ -129,12 +129,13 @@ def check_same(
     shape = _N_MADE_UP, *graph_shape(student)
     darkness = np.linspace(1, 12, _N_MADE_UP).reshape(-1, *[1] * (len(shape) - 1))
     clips = [(rng.random(shape) ** darkness).astype(np.float32)]
-    clips += [sample.clips] if isinstance(sample, TestPart) else []
-    largest = {"embeddings": 0.0, "logits": 0.0}
+    clips += [sample.clips] if isinstance(sample, Trial) else []
+    far: dict[str, list[float]] = {"embeddings": [], "logits": []}
     for each in clips:
-        pairs = zip(largest, student.embed(each), graph.embed(each), strict=True)
-        for name, own, other in pairs:
-            largest[name] = max(largest[name], float(np.abs(own - other).max()))
+        pairs = zip(far.values(), student.embed(each), graph.embed(each), strict=True)
+        for found, own, other in pairs:
+            found.append(float(np.abs(own - other).max()))
+    largest = {name: float(np.max(found)) for name, found in far.items()}
     if not largest["logits"] <= TOLERANCE:
         raise RunError(
             "the exported graph says something else than the student", where="largest difference "
@@ -150,5 +151,5 @@ def _fingerprint(graph: bytes) -> str:
 
 
 def _measure(run: Path, student: TrainedStudent, graph: OnnxStudent) -> dict[str, Scores] | str:
-    part = read_test_part(run, student)
+    part = read_trial(run, student)
     return part if isinstance(part, str) else retest(part, {"float32": student, "int8": graph})

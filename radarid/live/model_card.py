@@ -121,10 +121,14 @@ def _figures(scores: Mapping[str, Any]) -> list[str]:
     if not scores:
         return ["Not evaluated: `radarid evaluate RUN`, then export again."]
     rows = list(_rows(scores))
-    return [
+    lines = [
         "From the run's evaluation.json, on its test part; intervals of 95 % draw whole walks.",
         "", "| | value | 95 % |", "|---|---|---|", *rows,
     ]  # fmt: skip
+    if (plain := _at(scores, "undegraded.clips.accuracy")) is not None:
+        lines += ["", f"The clips were degraded, as in training; {plain:.3f} are named rightly as "
+                  "they are."]  # fmt: skip
+    return lines
 
 
 def _rows(scores: Mapping[str, Any]) -> Iterator[str]:

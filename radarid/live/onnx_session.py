@@ -50,7 +50,7 @@ class OnnxSession:
         self._where = where
         try:
             self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
             self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
             self.outputs = {each.name: tuple(each.shape) for each in self._session.get_outputs()}

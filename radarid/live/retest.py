@@ -20,7 +20,7 @@ _READ_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class TestPart:
+class Trial:
     """Clips that a run is tested on, and those that enrol its people.
 
     Attributes
@@ -58,7 +58,7 @@ class Scores:
     least_cosine: float
 
 
-def read_test_part(run: Path, student: GaitStudent, most: int | None = None) -> TestPart | str:
+def read_trial(run: Path, student: GaitStudent, most: int | None = None) -> Trial | str:
     """Read the test clips of a run as they are, without what a training may take from them.
 
     Parameters
@@ -69,7 +69,7 @@ def read_test_part(run: Path, student: GaitStudent, most: int | None = None) -> 
 
     Returns
     -------
-    TestPart, or why there is none: the store is gone, or has changed
+    Trial, or why there is none: the store is gone, or has changed
     """
     folder = RunFolder(run)
     try:
@@ -91,14 +91,14 @@ def read_test_part(run: Path, student: GaitStudent, most: int | None = None) -> 
             def labels(which: np.ndarray) -> np.ndarray:
                 return np.searchsorted(subjects, table.subject[which]).astype(np.int64)
 
-            return TestPart(
+            return Trial(
                 read(rows), labels(rows), table.recording[rows], read(enrol), labels(enrol)
             )
     except RadaridError as failure:
         return str(failure)
 
 
-def retest(part: TestPart, students: Mapping[str, GaitStudent]) -> dict[str, Scores]:
+def retest(part: Trial, students: Mapping[str, GaitStudent]) -> dict[str, Scores]:
     """Score several students on the same clips; the first is what the others are held against."""
     found: dict[str, Scores] = {}
     first: tuple[np.ndarray, np.ndarray] | None = None
@@ -121,7 +121,7 @@ def _embed(student: GaitStudent, clips: np.ndarray, what: str) -> tuple[np.ndarr
 
 
 def _accuracy(
-    part: TestPart, student: GaitStudent, embeddings: np.ndarray, logits: np.ndarray
+    part: Trial, student: GaitStudent, embeddings: np.ndarray, logits: np.ndarray
 ) -> tuple[float, float]:
     scores, (walks, first) = logits, openset.walk_means(logits, part.captures)
     if len(part.enrolled):
