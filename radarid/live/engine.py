@@ -50,7 +50,7 @@ class LiveParams:
     window_s: float = Field(default=10.0, gt=0)
     forget_s: float = Field(default=3.0, gt=0)
     shown_s: float = Field(default=10.0, gt=0, le=600)
-    snapshots_hz: float = Field(default=10.0, gt=0, le=100)
+    snapshots_hz: float = Field(default=15.0, gt=0, le=100)
     n_threads: int = Field(default=1, ge=1)
 
 
@@ -160,7 +160,7 @@ class LiveIdentifier:
         self.timings.since("frame", arrived_ns)
         if len(slices.frame_time_s):
             self._walkers.forget(float(slices.frame_time_s[-1]))
-        # Half a frame early rather than half a frame late: ten a second are ten at 30 frames.
+        # Rather half a frame early than a frame late, so that the rate is that or a little more.
         self._publish(1 / self.params.snapshots_hz - self._period_s / 2)
 
     def flush(self) -> None:

@@ -133,7 +133,7 @@ class Health:
 class Snapshot:
     """Everything there is to show; immutable, safe to keep and to hand to another thread.
 
-    About ten a second while frames come, at least one a second while none do, and one as soon as
+    About fifteen a second while frames come, at least one a second while none do, and one as soon as
     a clip was decided.
 
     Attributes
