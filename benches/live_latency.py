@@ -1,0 +1,174 @@
+"""How soon live identification knows: every stage, from a frame's last packet to the decision.
+
+    python benches/live_latency.py [--seconds 60] [--size 256] [--torch-threads 2] [--json out.json]
+
+The emulator, a process of its own, plays a simulated walk of the paper's radar (942 080 bytes a
+frame, 30 a second) over loopback in a loop; the listener is another process with an untrained
+ResNet18, which is as fast as a trained one, and clips of 256 x 256. Start-up is from the start of
+that process to its bound socket. CPU is that of the listener, receiving included, against one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HOST, BOARD = "127.0.0.40", "127.0.0.41"
+GOAL_MS, START_GOAL_S = 33.0, 5.0
+HERE = Path(__file__).resolve()
+
+
+def simulate(folder: Path, seconds: float, radar: str) -> Path:
+    """A walk, by the command of a user."""
+    subprocess.run([sys.executable, "-m", "radarid", "simulate", str(folder), "--subjects", "1",
+                    "--walks", "1", "--sessions", "1", "--seconds", str(seconds), "--radar", radar],
+                   check=True, stdout=subprocess.DEVNULL)
+    (path,) = folder.glob("*.bin")
+    return path
+
+
+def listen(job: dict[str, Any]) -> None:
+    """The listener: everything that `identify --live` does, with an untrained student."""
+    import torch
+
+    from capture.dca1000.link import LinkParams
+    from capture.formats.load import load_radar_config
+    from radarid.dsp.params import DspParams
+    from radarid.learn.openset import Calibration
+    from radarid.learn.student_file import TrainedStudent
+    from radarid.learn.students import InputParams, build_student
+    from radarid.live.engine import LiveIdentifier, LiveParams
+    from radarid.live.identify import Decider
+    from radarid.live.session import LivePlan, LiveSession
+    from radarid.live.timings import Timings
+
+    if job["torch_threads"]:
+        torch.set_num_threads(job["torch_threads"])
+    radar = load_radar_config(Path(job["radar"]))
+    model = build_student(job["student"], "repeat", 12).eval()
+    people = tuple(f"p{k}" for k in range(12))
+    student = TrainedStudent(
+        model, job["student"], InputParams(size=job["size"]), people, radar, DspParams(),
+        np.eye(12, model.n_embedding, dtype=np.float32), Calibration(0.0, 0, 0, 1, 1), {},
+    )  # fmt: skip
+    identifier = LiveIdentifier(Decider(student), params=LiveParams(n_threads=job["dsp_threads"]))
+    identifier.timings = Timings(10**6)
+    link = LinkParams(host=HOST, dca1000=BOARD, config_port=job["port"], data_port=job["port"] + 1)
+    identifier.warm_up()
+    session = LiveSession(LivePlan(config=radar, link=link, receive_only=True), identifier)
+    states: list[dict[str, Any]] = []
+    identifier.listen(lambda snapshot: states.append(vars(snapshot.health)))
+    identifier.listen(_Announcer(job["seconds"], session.stop))
+    threading.Timer(0.2, lambda: print("listening", flush=True)).start()
+    session.run()
+    busy = [one for one in states if one["state"] == "receiving" and one["frames_hz"] > 0]
+    print(json.dumps({
+        "stages_ms": {name: _quantiles(times) for name, times in identifier.timings.of.items()},
+        "cpu_share": float(np.median([one["cpu_share"] for one in busy])),
+        "n_frames": states[-1]["n_frames"], "n_dropped": states[-1]["n_dropped"],
+        "n_lost_packets": states[-1]["n_lost_packets"], "memory_bytes": states[-1]["memory_bytes"],
+    }), flush=True)  # fmt: skip
+
+
+class _Announcer:
+    """Stops the session some time after the first frame; a listener of it."""
+
+    def __init__(self, seconds: float, stop: Any) -> None:
+        self._seconds, self._stop = seconds, stop
+        self._begun_s: float | None = None
+
+    def __call__(self, snapshot: Any) -> None:
+        if self._begun_s is None and snapshot.health.n_frames:
+            self._begun_s = time.monotonic()
+        if self._begun_s is not None and time.monotonic() - self._begun_s > self._seconds:
+            self._stop()
+
+
+def _quantiles(times: Any) -> dict[str, float]:
+    if not times:
+        return {}
+    p50, p95, p99 = np.percentile(list(times), [50, 95, 99])
+    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(max(times)),
+            "n": len(times)}
+
+
+def measure(walk: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """Play a walk to a listener."""
+    begin_s = time.monotonic()
+    with subprocess.Popen([sys.executable, str(HERE), "--listen", json.dumps(job)],
+                          stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        assert listener.stdout.readline().strip() == "listening"
+        start_s = time.monotonic() - begin_s - 0.2
+        with subprocess.Popen(
+            [sys.executable, "-m", "radarid", "emulate", str(walk), "--radar", job["radar"],
+             "--start-now", "--loop", "--packet-delay", "5", "--host", HOST, "--dca", BOARD,
+             "--config-port", str(job["port"]), "--data-port", str(job["port"] + 1)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        ) as board:
+            result = json.loads(listener.stdout.readline())
+            board.terminate()
+    return {"start_s": start_s} | result
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a table."""
+    print("| stage | p50 ms | p95 ms | p99 ms | most ms | n |\n|---|---|---|---|---|---|")
+    for name, row in result["stages_ms"].items():
+        if row:
+            print(f"| {name} | " + " | ".join(f"{row[q]:.1f}" for q in ("p50", "p95", "p99", "max"))
+                  + f" | {row['n']} |")
+    print(f"\nstart-up to listening {result['start_s']:.1f} s (goal {START_GOAL_S:g}); CPU "
+          f"{result['cpu_share']:.0%} of a core; {result['memory_bytes'] / 2**20:.0f} MiB; "
+          f"{result['n_frames']} frames, {result['n_dropped']} dropped, "
+          f"{result['n_lost_packets']} packets lost; load {result['load'][0]:.1f}")
+    for name in ("frame", "decision"):
+        row = result["stages_ms"][name]
+        if row:
+            met = "met" if row["p99"] <= GOAL_MS else "missed"
+            print(f"{name}: p99 {row['p99']:.1f} ms against {GOAL_MS:g} ms: {met}")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--radar", default="paper", help="name of a configuration")
+    parser.add_argument("--student", default="resnet18")
+    parser.add_argument("--size", type=int, default=256, help="of the student's input, pixels")
+    parser.add_argument("--torch-threads", type=int, default=0, help="0: torch's own choice")
+    parser.add_argument("--dsp-threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write the numbers here")
+    parser.add_argument("--listen", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.listen:
+        listen(json.loads(args.listen))
+        return
+    from radarid.config import find
+
+    job = {"seconds": args.seconds, "student": args.student, "size": args.size,
+           "radar": str(find("radar", args.radar)), "torch_threads": args.torch_threads,
+           "dsp_threads": args.dsp_threads, "port": 20_000 + os.getpid() % 20_000}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        walk = simulate(Path(folder), 4.0, job["radar"])
+        result = measure(walk, job)
+    result |= {"machine": platform.processor(), "cores": os.cpu_count(), "load": os.getloadavg(),
+               "goal_ms": GOAL_MS, "job": {k: v for k, v in job.items() if k != "radar"}}
+    show(result)
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
