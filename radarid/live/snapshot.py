@@ -133,8 +133,8 @@ class Health:
 class Snapshot:
     """Everything there is to show; immutable, safe to keep and to hand to another thread.
 
-    About fifteen a second while frames come, at least one a second while none do, and one as soon as
-    a clip was decided.
+    About fifteen a second while frames come, at least one a second while none do, and one as soon
+    as a clip was decided.
 
     Attributes
     ----------
