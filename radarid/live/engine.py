@@ -157,7 +157,6 @@ class LiveIdentifier:
         with self.timings.stage("signal"):
             slices = self._stream.push(frames)
         self._take(slices, arrived_ns)
-        self.timings.since("frame", arrived_ns)
         if len(slices.frame_time_s):
             self._walkers.forget(float(slices.frame_time_s[-1]))
         # Rather half a frame early than a frame late, so that the rate is that or a little more.
