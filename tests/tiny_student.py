@@ -17,7 +17,10 @@ N_EMBEDDING, SUBJECTS = 4, ("ada", "bo", "cy")
 IMAGE_SIZE = 48
 
 
-def tiny_student(seed: int = 0, image_size: int = IMAGE_SIZE, **inputs: object) -> TrainedStudent:
+def tiny_student(
+    seed: int = 0, image_size: int = IMAGE_SIZE, subjects: tuple[str, ...] = SUBJECTS,
+    **inputs: object,
+) -> TrainedStudent:
     """A convolution, an activation and a mean, with random weights; `inputs` of `InputParams`."""
     params = InputParams(**{"size": 32} | inputs)  # type: ignore[arg-type]
     torch.manual_seed(seed)
@@ -26,12 +29,12 @@ def tiny_student(seed: int = 0, image_size: int = IMAGE_SIZE, **inputs: object) 
         nn.AdaptiveAvgPool2d(1), nn.Flatten(),
     )  # fmt: skip
     entry = Backbone("", "", N_EMBEDDING, ("", "", "", ""))
-    model = Student(backbone, entry, len(SUBJECTS), params.channels).eval()
+    model = Student(backbone, entry, len(subjects), params.channels).eval()
     with torch.no_grad():
         model.classifier.weight *= 20
-    templates = np.random.default_rng(seed).normal(size=(len(SUBJECTS), N_EMBEDDING))
+    templates = np.random.default_rng(seed).normal(size=(len(subjects), N_EMBEDDING))
     return TrainedStudent(
-        model, "resnet18", params, SUBJECTS, RadarConfig(n_samples=128),
+        model, "resnet18", params, subjects, RadarConfig(n_samples=128),
         DspParams(image_size=image_size, span_db=40.0), openset.unit(templates).astype("f4"),
         openset.Calibration(1.5, 0.1, 0.2, 10, 20), {"recipe": "baseline", "seed": 3},
     )  # fmt: skip

@@ -265,7 +265,7 @@ def _not_a_students(path: Path, shapes: Shapes) -> list[Finding]:
             for name, shape in large.items():
                 key: object = shape
                 if len(shape) == 2 and n_embedding in shape and not budget[shape]:
-                    is_templates = name.startswith("templates (")
+                    is_templates = "templates (" in name
                     key = "templates" if is_templates else (1, n_embedding)
                 if budget[key] <= 0:
                     odd.append(name)

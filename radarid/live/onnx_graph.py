@@ -29,8 +29,8 @@ class ClipGraph(nn.Module):
     def __init__(self, student: TrainedStudent) -> None:
         super().__init__()
         self.student, self.input = student.model, student.input
-        self.templates: Tensor
-        self.register_buffer("templates", torch.from_numpy(np.array(student.templates)))
+        self.kept_templates: Tensor  # not the output's name, or a large one is defined twice
+        self.register_buffer("kept_templates", torch.from_numpy(np.array(student.templates)))
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embed and classify clips.
@@ -47,7 +47,7 @@ class ClipGraph(nn.Module):
         templates : float32 tensor, shape (n_subjects, d), the same for all clips
         """
         embedding, logits = self.student(self.picture(clips))
-        return embedding, logits, self.templates.clone()
+        return embedding, logits, self.kept_templates.clone()
 
     def picture(self, clips: Tensor) -> Tensor:
         """What `to_input` makes of clips, as whole numbers in float32."""

@@ -91,6 +91,12 @@ def test_it_says_the_same_and_knows_the_same(exported: OnnxStudent) -> None:
     assert (exported.fingerprint, exported.precision) == ("f" * 16, "float32")
 
 
+def test_templates_too_large_to_be_folded_are_kept(tmp_path: Path) -> None:
+    student = tiny_student(subjects=tuple(f"p{k}" for k in range(4000)))
+    path = write(tmp_path, pack(to_onnx(student), student, "float32", "x"))
+    np.testing.assert_array_equal(load_onnx(path, 1).templates, student.templates)
+
+
 def test_a_clip_gives_the_same_bits_in_any_company_and_type(exported: OnnxStudent) -> None:
     clips = clips_of(tiny_student(), 6)
     together = exported.embed(clips)
