@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,8 @@ def open_student(run: Path | None, model: Path | None) -> GaitStudent:
     """
     from radarid.errors import RunError
 
+    # Torch's threads spin while they wait, and where others want the cores a clip takes a second.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if model is not None and run is None:
         from radarid.live.onnx_student import load_onnx
 

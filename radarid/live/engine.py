@@ -101,7 +101,7 @@ class LiveIdentifier:
         self._n_snapshots = 0
         self._shown_at_s = -np.inf
         self._period_s = self.radar.frame_period_s
-        self._time_s = 0.0
+        self._time_s, self._has_begun = 0.0, False
         self._begin_s: float | None = None
         self._received = 1.0
 
@@ -136,6 +136,8 @@ class LiveIdentifier:
             0 where unknown
         """
         self.timings.since("receive", arrived_ns)
+        if not self._has_begun:  # a listener may come long after the radar began to count
+            self._has_begun, self._time_s = True, frames[0].time_s - self._period_s
         for k, frame in enumerate(frames):
             before_s = frames[k - 1].time_s if k else self._time_s
             if frame.time_s - before_s > _NEW_AFTER_S:

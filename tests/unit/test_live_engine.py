@@ -138,7 +138,7 @@ def test_the_share_of_losses_forgets() -> None:
     identifier.push([given[0], given[100]])  # 99 frames, 1.98 s, missing: half is forgotten in 2 s
     identifier._publish(0.0)
     kept = 0.5 ** (RADAR.frame_period_s / 2.0)
-    expected = 1 * kept**100 + (1 - kept)
+    expected = (1 * kept + (1 - kept)) * kept**100 + (1 - kept)
     assert snapshots[-1].health.recent_loss == pytest.approx(1 - expected, abs=1e-12)
 
 
@@ -151,6 +151,15 @@ def test_a_clock_that_was_set_costs_nothing() -> None:
     clips = [clip for snapshot in snapshots for clip in snapshot.clips]
     assert {clip.track for clip in clips} == {0, 1}
     assert {clip.start_s > 1e9 for clip in clips if clip.track == 1} == {True}
+
+
+def test_who_comes_late_has_lost_nothing() -> None:
+    identifier = LiveIdentifier(Decider(student()))
+    snapshots = heard(identifier)
+    identifier.push(frames(WALK[:100], first=10**9))
+    identifier._publish(0.0)
+    assert snapshots[-1].health.recent_loss == pytest.approx(0, abs=1e-9)
+    assert snapshots[-1].time_s == pytest.approx((10**9 + 99) * RADAR.frame_period_s)
 
 
 def test_snapshots_are_numbered_and_no_oftener_than_asked() -> None:
