@@ -24,7 +24,7 @@ HELP = "from typer.testing import CliRunner; from radarid.cli import app; " \
 @pytest.mark.parametrize("command", ["", "simulate", "ingest", "train", "evaluate", "identify",
                                      "enroll", "gallery list", "audit",
                                      "plot", "demo", "record", "doctor", "bench", "compare",
-                                     "export", "enroll",
+                                     "export",
                                      "report"])
 def test_help_is_light(command: str) -> None:
     arguments = [*command.split(), "--help"]
