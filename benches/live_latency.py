@@ -1,6 +1,6 @@
 """How soon live identification knows: every stage, from a frame's last packet to the decision.
 
-    python benches/live_latency.py [--seconds 60] [--size 256] [--torch-threads 2] [--json out.json]
+    python benches/live_latency.py [--seconds 60] [--size 256] [--runtime onnx] [--threads 2]
 
 The emulator, a process of its own, plays a simulated walk of the paper's radar (942 080 bytes a
 frame, 30 a second) over loopback in a loop; the listener is another process with an untrained
@@ -38,30 +38,55 @@ def simulate(folder: Path, seconds: float, radar: str) -> Path:
     return path
 
 
-def listen(job: dict[str, Any]) -> None:
-    """The listener: everything that `identify --live` does, with an untrained student."""
+def prepare(folder: Path, job: dict[str, Any]) -> dict[str, str]:
+    """An untrained student on disk, as a run or as an exported file, and where it is."""
     import torch
 
-    from capture.dca1000.link import LinkParams
     from capture.formats.load import load_radar_config
     from radarid.dsp.params import DspParams
     from radarid.learn.openset import Calibration
-    from radarid.learn.student_file import TrainedStudent
+    from radarid.learn.student_file import TrainedStudent, save_student
     from radarid.learn.students import InputParams, build_student
+
+    torch.manual_seed(0)
+    model = build_student(job["student"], "repeat", 12).eval()
+    people = tuple(f"p{k}" for k in range(12))
+    student = TrainedStudent(
+        model, job["student"], InputParams(size=job["size"]), people,
+        load_radar_config(Path(job["radar"])), DspParams(),
+        np.eye(12, model.n_embedding, dtype=np.float32), Calibration(0.0, 0, 0, 1, 1), {},
+    )  # fmt: skip
+    if job["runtime"] == "torch":
+        save_student(folder, student)
+        return {"run": str(folder)}
+    from radarid.live.onnx_graph import to_onnx
+    from radarid.live.onnx_student import pack
+
+    path = folder / "student.onnx"
+    path.write_bytes(pack(to_onnx(student), student, "float32", "0" * 16))
+    return {"model": str(path)}
+
+
+def listen(job: dict[str, Any]) -> None:
+    """The listener: everything that `identify --live` does."""
+    from capture.dca1000.link import LinkParams
+    from radarid.cli.student import open_student
     from radarid.live.engine import LiveIdentifier, LiveParams
     from radarid.live.identify import Decider
     from radarid.live.session import LivePlan, LiveSession
     from radarid.live.timings import Timings
 
-    if job["torch_threads"]:
-        torch.set_num_threads(job["torch_threads"])
-    radar = load_radar_config(Path(job["radar"]))
-    model = build_student(job["student"], "repeat", 12).eval()
-    people = tuple(f"p{k}" for k in range(12))
-    student = TrainedStudent(
-        model, job["student"], InputParams(size=job["size"]), people, radar, DspParams(),
-        np.eye(12, model.n_embedding, dtype=np.float32), Calibration(0.0, 0, 0, 1, 1), {},
-    )  # fmt: skip
+    if "model" in job:
+        from radarid.live.onnx_student import load_onnx
+
+        student = load_onnx(Path(job["model"]), job["threads"])
+    else:
+        student = open_student(Path(job["run"]), None)
+        if job["threads"]:
+            import torch
+
+            torch.set_num_threads(job["threads"])
+    radar = student.radar
     identifier = LiveIdentifier(Decider(student), params=LiveParams(n_threads=job["dsp_threads"]))
     identifier.timings = Timings(10**6)
     link = LinkParams(host=HOST, dca1000=BOARD, config_port=job["port"], data_port=job["port"] + 1)
@@ -147,7 +172,8 @@ def main() -> None:
     parser.add_argument("--radar", default="paper", help="name of a configuration")
     parser.add_argument("--student", default="resnet18")
     parser.add_argument("--size", type=int, default=256, help="of the student's input, pixels")
-    parser.add_argument("--torch-threads", type=int, default=0, help="0: torch's own choice")
+    parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch")
+    parser.add_argument("--threads", type=int, default=0, help="of the network; 0: all cores")
     parser.add_argument("--dsp-threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the numbers here")
     parser.add_argument("--listen", help=argparse.SUPPRESS)
@@ -158,11 +184,12 @@ def main() -> None:
     from radarid.config import find
 
     job = {"seconds": args.seconds, "student": args.student, "size": args.size,
-           "radar": str(find("radar", args.radar)), "torch_threads": args.torch_threads,
-           "dsp_threads": args.dsp_threads, "port": 20_000 + os.getpid() % 20_000}  # fmt: skip
+           "radar": str(find("radar", args.radar)), "runtime": args.runtime,
+           "threads": args.threads, "dsp_threads": args.dsp_threads,
+           "port": 20_000 + os.getpid() % 20_000}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         walk = simulate(Path(folder), 4.0, job["radar"])
-        result = measure(walk, job)
+        result = measure(walk, job | prepare(Path(folder), job))
     result |= {"machine": platform.processor(), "cores": os.cpu_count(), "load": os.getloadavg(),
                "goal_ms": GOAL_MS, "job": {k: v for k, v in job.items() if k != "radar"}}
     show(result)
