@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from radarid.cli.enroll_live import LiveWalk, received
+from radarid.cli.identify_live import InterfaceOption, PassiveOption, SerialOption
+from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_json, print_table
 from radarid.cli.student import ModelOption, RunOption, open_student
 
 if TYPE_CHECKING:
     from capture.types import FrameSource
+    from radarid.learn.student_facts import GaitStudent
     from radarid.live.gallery import Gallery, Templates
+    from radarid.live.template_key import TemplateKey
 
 KeyOption = Annotated[
     Path | None, typer.Option(help="Key that protects the templates: radarid gallery key FILE.")
@@ -21,15 +28,29 @@ KeyOption = Annotated[
 
 def enroll(
     name: Annotated[str, typer.Argument(help="Who walks; a pseudonym does.")],
-    files: Annotated[list[Path], typer.Argument(help="Recordings (.bin).", metavar="FILE...")],
     gallery: Annotated[Path, typer.Option(help="Made if it is not there yet.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings (.bin).", metavar="FILE...")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Receive a walk now, instead of files.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a live walk.")] = 10.0,
+    serial: SerialOption = None,
+    interface: InterfaceOption = None,
+    dca: BoardOption = None,
+    passive: PassiveOption = False,
+    config_port: ConfigPortOption = 4096,
+    data_port: DataPortOption = 4098,
     run: RunOption = None,
     model: ModelOption = None,
     session: Annotated[
         str | None, typer.Option(help="Day of these walks; default: as the recordings say.")
     ] = None,
     radar: Annotated[
-        str | None, typer.Option(help="Radar configuration; default: the one beside each file.")
+        str | None,
+        typer.Option(help="Radar configuration; default: the one beside each file; live, the "
+                     "student's."),
     ] = None,
     key: KeyOption = None,
     background: Annotated[
@@ -52,13 +73,14 @@ def enroll(
 ) -> None:
     """Enroll a person: some walks, best on several days and in both directions. No training."""
     from capture.schema import from_mapping, to_mapping
-    from radarid.live.enrolment import combine, enroll_recording, new_gallery
+    from radarid.live.enrolment import new_gallery
     from radarid.live.gallery import MatchParams, check_name
     from radarid.live.gallery_file import change_gallery, create_gallery, read_gallery
     from radarid.live.template_key import read_key
-    from radarid.progress import track
 
     check_name(name)
+    if live == bool(files):
+        raise typer.BadParameter("give recordings, or --live, and not both")
     wanted = {"false_accept_rate": false_accept_rate, "norm": norm}
     changes = {name: value for name, value in wanted.items() if value is not None}
     student, secret = open_student(run, model), read_key(key) if key else None
@@ -70,10 +92,17 @@ def enroll(
         params = from_mapping(MatchParams, changes)
         known = new_gallery(student, run, params, background, secret)
     known.check_fits(student, secret)  # before the recordings are read, which takes longer
-    templates = combine([
-        enroll_recording(source, student, name, session or day, secret)
-        for source, day in (_open(path, radar, name) for path in track(files, "enroll"))
-    ])  # fmt: skip
+    with ExitStack() as kept:
+        if live:
+            walk = LiveWalk(
+                seconds=seconds, radar=radar, serial=serial, host=interface, dca=dca,
+                config_port=config_port, data_port=data_port, passive=passive,
+            )  # fmt: skip
+            groups = [tuple(kept.enter_context(received(walk, student.radar, name)))]
+            radar, session = None, session or date.today().isoformat()
+        else:
+            groups = [(path,) for path in files or []]
+        templates = _templates(groups, student, name, session, radar, secret)
 
     def enrolled(known: Gallery) -> Gallery:
         known.check_fits(student, secret)
@@ -91,6 +120,20 @@ def enroll(
         _print(name, templates, known)
 
 
+def _templates(
+    walks: list[tuple[Path, ...]], student: GaitStudent, name: str, session: str | None,
+    radar: str | None, key: TemplateKey | None,
+) -> Templates:  # fmt: skip
+    """Templates of walks, each the files of one recording."""
+    from radarid.live.enrolment import combine, enroll_recording
+    from radarid.progress import track
+
+    return combine([
+        enroll_recording(source, student, name, session or day, key)
+        for source, day in (_open(files, radar, name) for files in track(walks, "enroll"))
+    ])  # fmt: skip
+
+
 def _refuse_background(gallery: Path, background: Path | None) -> None:
     from radarid.errors import GalleryError
 
@@ -101,7 +144,7 @@ def _refuse_background(gallery: Path, background: Path | None) -> None:
         )
 
 
-def _open(path: Path, radar: str | None, name: str) -> tuple[FrameSource, str]:
+def _open(files: tuple[Path, ...], radar: str | None, name: str) -> tuple[FrameSource, str]:
     """Frames of a recording, and the day it was made on."""
     from capture.file.recording import open_recording
     from capture.file.sidecar import Sidecar, read_sidecar
@@ -109,12 +152,12 @@ def _open(path: Path, radar: str | None, name: str) -> tuple[FrameSource, str]:
     from radarid.config import find
     from radarid.progress import log
 
-    config = load_radar_config(find("radar", radar) if radar else find_config(path))
-    beside = Sidecar.path_for(path)
+    config = load_radar_config(find("radar", radar) if radar else find_config(files[0]))
+    beside = Sidecar.path_for(files[0])
     sidecar = read_sidecar(beside) if beside.is_file() else Sidecar()
     if sidecar.subject not in (None, name):
         log.warning("%s says that this is a walk of %s, not %s", beside, sidecar.subject, name)
-    return open_recording(path, config), sidecar.session
+    return open_recording(files, config), sidecar.session
 
 
 def _as_table(templates: Templates, known: Gallery) -> dict[str, Any]:

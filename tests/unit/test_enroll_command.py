@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_store import clip_image
+from background_store import N_CLIPS, N_PEOPLE, N_WALKS, write_store
 from typer.testing import CliRunner, Result
 from walk_files import DSP, RADAR, write_walk
 
 from capture.file.recording import open_recording
 from radarid.cli import app
-from radarid.data.store import GaitStore
-from radarid.data.tables import RecordingEntry
-from radarid.dsp.clips import Clip
 from radarid.errors import GalleryError, StoreError
 from radarid.learn import openset
 from radarid.learn.checkpoint import write_json
@@ -29,27 +26,6 @@ from radarid.live.enrolment import new_gallery
 from radarid.live.gallery import MatchParams
 from radarid.live.gallery_file import read_gallery
 from radarid.live.identify import identify_recording, read_walk
-
-N_PEOPLE, N_WALKS, N_CLIPS = 5, 3, 2
-
-
-def write_store(path: Path) -> Path:
-    """Others, with walks of the size that the recordings' clips have."""
-    rng = np.random.default_rng(0)
-    with GaitStore.create(path, RADAR, DSP) as store:
-        for person in range(N_PEOPLE):
-            for walk in range(N_WALKS):
-                clips = [
-                    Clip(clip_image(person, rng.uniform(0, 6), DSP.image_size, 0.2, rng),
-                         np.ones(DSP.image_size, bool), 0.25 * k, 1.0, "away", 1.2, 3.0)
-                    for k in range(N_CLIPS)
-                ]  # fmt: skip
-                name = f"o{person}-{walk}"
-                store.add_recording(
-                    RecordingEntry(name, f"o{person}", "s", str(walk), name, RADAR, "IIQQ", 60),
-                    clips,
-                )
-    return path
 
 
 @pytest.fixture(scope="module")
