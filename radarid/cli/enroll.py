@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -92,17 +91,13 @@ def enroll(
         params = from_mapping(MatchParams, changes)
         known = new_gallery(student, run, params, background, secret)
     known.check_fits(student, secret)  # before the recordings are read, which takes longer
-    with ExitStack() as kept:
-        if live:
-            walk = LiveWalk(
-                seconds=seconds, radar=radar, serial=serial, host=interface, dca=dca,
-                config_port=config_port, data_port=data_port, passive=passive,
-            )  # fmt: skip
-            groups = [tuple(kept.enter_context(received(walk, student.radar, name)))]
-            radar, session = None, session or date.today().isoformat()
-        else:
-            groups = [(path,) for path in files or []]
-        templates = _templates(groups, student, name, session, radar, secret)
+    walk = None
+    if live:
+        walk = LiveWalk(
+            seconds=seconds, radar=radar, serial=serial, host=interface, dca=dca,
+            config_port=config_port, data_port=data_port, passive=passive,
+        )  # fmt: skip
+    templates = _templates(walk or files or [], student, name, session, radar, secret)
 
     def enrolled(known: Gallery) -> Gallery:
         known.check_fits(student, secret)
@@ -121,16 +116,21 @@ def enroll(
 
 
 def _templates(
-    walks: list[tuple[Path, ...]], student: GaitStudent, name: str, session: str | None,
+    walks: LiveWalk | list[Path], student: GaitStudent, name: str, session: str | None,
     radar: str | None, key: TemplateKey | None,
 ) -> Templates:  # fmt: skip
-    """Templates of walks, each the files of one recording."""
+    """Templates of files, or of a walk that is received now."""
     from radarid.live.enrolment import combine, enroll_recording
     from radarid.progress import track
 
+    if isinstance(walks, LiveWalk):
+        with received(walks, student.radar, name) as files:
+            source, _ = _open(files, None, name)
+            today = date.today().isoformat()
+            return enroll_recording(source, student, name, session or today, key)
     return combine([
         enroll_recording(source, student, name, session or day, key)
-        for source, day in (_open(files, radar, name) for files in track(walks, "enroll"))
+        for source, day in (_open([path], radar, name) for path in track(walks, "enroll"))
     ])  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _refuse_background(gallery: Path, background: Path | None) -> None:
         )
 
 
-def _open(files: tuple[Path, ...], radar: str | None, name: str) -> tuple[FrameSource, str]:
+def _open(files: list[Path], radar: str | None, name: str) -> tuple[FrameSource, str]:
     """Frames of a recording, and the day it was made on."""
     from capture.file.recording import open_recording
     from capture.file.sidecar import Sidecar, read_sidecar
