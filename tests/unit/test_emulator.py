@@ -1,5 +1,6 @@
 """The emulator's packets: the file's bytes, the schedule's faults, the radar's pace."""
 
+import os
 import time
 from pathlib import Path
 
