@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from radarid.cli.enroll import KeyOption
+from radarid.cli.enroll import GalleryOption, KeyOption
 from radarid.cli.identify_live import (
     InterfaceOption,
     KeepOption,
@@ -33,9 +32,7 @@ def dashboard(
     radar: Annotated[
         str | None, typer.Option(help="Radar configuration; default: the student's.")
     ] = None,
-    gallery: Annotated[
-        Path | None, typer.Option(help="Look for the people of this gallery (radarid enroll).")
-    ] = None,
+    gallery: GalleryOption = None,
     key: KeyOption = None,
     serial: SerialOption = None,
     interface: InterfaceOption = None,

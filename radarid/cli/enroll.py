@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from radarid.cli.enroll_live import LiveWalk, received
-from radarid.cli.identify_live import InterfaceOption, PassiveOption, SerialOption
+from radarid.cli.enroll_live import received
+from radarid.cli.identify_live import InterfaceOption, LiveOptions, PassiveOption, SerialOption
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_json, print_table
 from radarid.cli.student import ModelOption, RunOption, open_student
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from radarid.live.gallery import Gallery, Templates
     from radarid.live.template_key import TemplateKey
 
+GalleryOption = Annotated[
+    Path | None, typer.Option(help="Look for the people of this gallery (radarid enroll).")
+]
 KeyOption = Annotated[
     Path | None, typer.Option(help="Key that protects the templates: radarid gallery key FILE.")
 ]
@@ -91,13 +94,14 @@ def enroll(
         params = from_mapping(MatchParams, changes)
         known = new_gallery(student, run, params, background, secret)
     known.check_fits(student, secret)  # before the recordings are read, which takes longer
-    walk = None
     if live:
-        walk = LiveWalk(
-            seconds=seconds, radar=radar, serial=serial, host=interface, dca=dca,
-            config_port=config_port, data_port=data_port, passive=passive,
+        wiring = LiveOptions(
+            radar=radar, serial=serial, interface=interface, dca=dca, passive=passive,
+            config_port=config_port, data_port=data_port,
         )  # fmt: skip
-    templates = _templates(walk or files or [], student, name, session, radar, secret)
+        templates = _received(wiring, seconds, student, name, session, secret)
+    else:
+        templates = _templates(files or [], student, name, session, radar, secret)
 
     def enrolled(known: Gallery) -> Gallery:
         known.check_fits(student, secret)
@@ -115,22 +119,29 @@ def enroll(
         _print(name, templates, known)
 
 
-def _templates(
-    walks: LiveWalk | list[Path], student: GaitStudent, name: str, session: str | None,
-    radar: str | None, key: TemplateKey | None,
+def _received(
+    wiring: LiveOptions, seconds: float, student: GaitStudent, name: str, session: str | None,
+    key: TemplateKey | None,
 ) -> Templates:  # fmt: skip
-    """Templates of files, or of a walk that is received now."""
+    """Templates of a walk that is received now."""
+    with received(wiring, seconds, student.radar, name) as files:
+        return _templates(files, student, name, session or date.today().isoformat(), None, key)
+
+
+def _templates(
+    files: list[Path], student: GaitStudent, name: str, session: str | None, radar: str | None,
+    key: TemplateKey | None,
+) -> Templates:  # fmt: skip
+    """Templates of recordings; the parts of a split one are one."""
+    from capture.file.recording import group_split_files
     from radarid.live.enrolment import combine, enroll_recording
     from radarid.progress import track
 
-    if isinstance(walks, LiveWalk):
-        with received(walks, student.radar, name) as files:
-            source, _ = _open(files, None, name)
-            today = date.today().isoformat()
-            return enroll_recording(source, student, name, session or today, key)
     return combine([
         enroll_recording(source, student, name, session or day, key)
-        for source, day in (_open([path], radar, name) for path in track(walks, "enroll"))
+        for source, day in (
+            _open(parts, radar, name) for parts in track(group_split_files(files), "enroll")
+        )
     ])  # fmt: skip
 
 
@@ -144,7 +155,7 @@ def _refuse_background(gallery: Path, background: Path | None) -> None:
         )
 
 
-def _open(files: list[Path], radar: str | None, name: str) -> tuple[FrameSource, str]:
+def _open(files: tuple[Path, ...], radar: str | None, name: str) -> tuple[FrameSource, str]:
     """Frames of a recording, and the day it was made on."""
     from capture.file.recording import open_recording
     from capture.file.sidecar import Sidecar, read_sidecar

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from radarid.cli.enroll import KeyOption
+from radarid.cli.enroll import GalleryOption, KeyOption
 from radarid.cli.identify_live import (
     InterfaceOption,
     KeepOption,
@@ -39,9 +39,7 @@ def identify(
     radar: Annotated[
         str | None, typer.Option(help="Radar configuration; default: the one beside each file.")
     ] = None,
-    gallery: Annotated[
-        Path | None, typer.Option(help="Look for the people of this gallery (radarid enroll).")
-    ] = None,
+    gallery: GalleryOption = None,
     head: Annotated[
         bool,
         typer.Option("--head", help="Look for the people of the training, whatever the gallery."),

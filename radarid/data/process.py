@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from capture.camera.face_params import FaceCounts, FaceParams
 from capture.schema import config_class
-from capture.types import AdcFrame
+from radarid.data.frame_count import FrameCount
 from radarid.data.manifest import Facts
 from radarid.data.sources import Identity, Recording
 from radarid.data.tables import FaceContent, RecordingEntry
@@ -84,29 +83,6 @@ class Processed:
     clips: list[Clip]
     faces: list[TimedFace]
     embeddings: np.ndarray | None
-
-
-class FrameCount:
-    """Counts frames and losses of a stream on its way through.
-
-    Attributes
-    ----------
-    n_frames : frames up to the last one that came, missing ones included
-    n_lost_chirps : of these frames, chirps that never came
-    """
-
-    def __init__(self) -> None:
-        self.n_frames = 0
-        self.n_lost_chirps = 0
-
-    def through(self, frames: Iterable[AdcFrame]) -> Iterator[AdcFrame]:
-        """Yield the frames; an index that is left out counts as a frame of lost chirps."""
-        for frame in frames:
-            n_missing = max(0, frame.index - self.n_frames)
-            n_lost = len(frame.valid) - int(np.count_nonzero(frame.valid))
-            self.n_lost_chirps += n_missing * len(frame.valid) + n_lost
-            self.n_frames = frame.index + 1
-            yield frame
 
 
 def process(

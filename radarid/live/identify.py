@@ -6,15 +6,17 @@ knows whoever was enrolled (`Matcher`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from capture.config import waveform_differences
-from capture.types import AdcFrame, FrameSource
+from capture.types import FrameSource
+from radarid.data.frame_count import FrameCount
 from radarid.dsp.clips import Clip
 from radarid.dsp.compat import clips_of
+from radarid.dsp.params import DspParams
 from radarid.errors import RunError
 from radarid.learn.openset import Identification
 from radarid.learn.student_facts import GaitStudent
@@ -104,32 +106,23 @@ def check_waveform(source: FrameSource, student: GaitStudent) -> None:
 
 def read_walk(source: FrameSource, student: GaitStudent) -> Walk:
     """Process a recording into the clips that the student can see."""
-    counted = _Counted(source)
-    clips, n_rejected = clips_of(counted, source.info.config, student.dsp)
-    return Walk(tuple(clips), n_rejected, "" if clips else counted.reason(student, n_rejected))
+    count, config = FrameCount(), source.info.config
+    clips, n_rejected = clips_of(count.through(source), config, student.dsp)
+    seconds = count.n_frames * config.frame_period_s
+    return Walk(
+        tuple(clips), n_rejected,
+        "" if clips else _why_nothing(count, seconds, student.dsp, n_rejected),
+    )  # fmt: skip
 
 
-class _Counted:
-    """Frames on their way, with a count of what was received of them."""
-
-    def __init__(self, source: FrameSource) -> None:
-        self._source, self._n_whole, self._end = source, 0.0, 0
-
-    def __iter__(self) -> Iterator[AdcFrame]:
-        for frame in self._source:
-            self._end = frame.index + 1
-            self._n_whole += float(frame.valid.mean())
-            yield frame
-
-    def reason(self, student: GaitStudent, n_rejected: int) -> str:
-        """Why nothing could be made of them."""
-        seconds = self._end * self._source.info.config.frame_period_s
-        received = self._n_whole / self._end if self._end else 0.0
-        if not n_rejected and seconds < student.dsp.clip_s:
-            return f"too short: {seconds:.1f} s, a clip takes {student.dsp.clip_s:g} s"
-        if received < student.dsp.min_valid:
-            return f"too much was lost: {received:.0%} of the chirps came"
-        return "nobody walks in it, or too far away"
+def _why_nothing(count: FrameCount, seconds: float, dsp: DspParams, n_rejected: int) -> str:
+    """Why a recording has no clip of enough quality."""
+    if not n_rejected and seconds < dsp.clip_s:
+        return f"too short: {seconds:.1f} s, a clip takes {dsp.clip_s:g} s"
+    received = 1 - count.n_lost_chirps / max(1, count.n_chirps)
+    if received < dsp.min_valid:
+        return f"too much was lost: {received:.0%} of the chirps came"
+    return "nobody walks in it, or too far away"
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from capture.schema import write_toml
 from capture.types import AdcFrame
 from radarid.cli import app
 from radarid.data import ingest as module
+from radarid.data.frame_count import FrameCount
 from radarid.data.ingest import ingest
 from radarid.data.manifest import FactFinder
-from radarid.data.process import FrameCount
 from radarid.data.sources import raw_files
 from radarid.data.store import GaitStore
 from radarid.errors import StoreError
@@ -247,4 +247,5 @@ def test_what_counts_frames_counts_missing_ones() -> None:
     ]
     count = FrameCount()
     assert list(count.through(frames)) == frames
-    assert (count.n_frames, count.n_lost_chirps) == (7, 4 * 64 + 6)  # 0, 1, 4, 5 are missing
+    assert (count.n_frames, count.n_chirps) == (7, 7 * 64)
+    assert count.n_lost_chirps == 4 * 64 + 6  # 0, 1, 4, 5 are missing

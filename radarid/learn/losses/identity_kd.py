@@ -18,6 +18,7 @@ from radarid.learn.losses.base import (
     as_float,
     register_loss,
 )
+from radarid.learn.losses.kd import divergence
 
 
 @config_class
@@ -108,7 +109,4 @@ class IdentityKd(Loss):
             return functional.cross_entropy(source, labels, reduction="none")
         if o.detach_teacher or o.kd_pair == "teacherhead_student":
             source = source.detach()
-        log_q = functional.log_softmax(source / o.temperature, dim=1)
-        log_r = functional.log_softmax(student / o.temperature, dim=1)
-        divergence = functional.kl_div(log_r, log_q, reduction="none", log_target=True)
-        return divergence.sum(1) * o.temperature**2
+        return divergence(source, student, o.temperature) * o.temperature**2
