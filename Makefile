@@ -36,7 +36,7 @@ demo: install
 	$(BIN)/radarid demo
 
 test: install
-	$(BIN)/python -m pytest -m "not hours"
+	$(BIN)/python -m pytest -m "not hours" -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
