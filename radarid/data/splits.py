@@ -243,7 +243,7 @@ def _by_session(
 ) -> dict[Group, str]:
     assigned: dict[Group, str] = {}
     for groups in by_subject.values():
-        sessions = sorted({session for _, session, _ in groups}, key=_natural)
+        sessions = sorted({session for _, session, _ in groups}, key=natural)
         n_test = min(_share(params.test_fraction, len(sessions)), len(sessions) - 1)
         last = sessions[len(sessions) - n_test :]
         rest = [group for group in groups if group[1] not in last]
@@ -259,7 +259,7 @@ def _by_subject(
     test_people, train_people = _cut(people, _share(params.test_fraction, len(people)))
     assigned: dict[Group, str] = {}
     for person in test_people:
-        first, *rest = sorted(by_subject[person], key=lambda g: (_natural(g[1]), _natural(g[2])))
+        first, *rest = sorted(by_subject[person], key=lambda g: (natural(g[1]), natural(g[2])))
         assigned |= {first: "enroll"} | dict.fromkeys(rest, "test")
     for person in train_people:
         groups = by_subject[person]
@@ -292,7 +292,7 @@ def _cut(items: list[Any], n: int) -> tuple[list[Any], list[Any]]:
     return items[:n], items[n:]
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """Key that sorts numbers inside names by their value."""
     pieces = re.findall(r"(\d+)|(\D+)", name)
     return [(0, int(number), "") if number else (1, 0, text) for number, text in pieces]

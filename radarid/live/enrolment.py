@@ -30,6 +30,8 @@ from radarid.provenance import sha256_of
 _READ_AT_ONCE = 256
 _HASH_DIGITS = 16
 _FEWEST_PEOPLE = 4
+Source = Literal["never seen", "trained on"]
+"""What people are to a student, see `Gallery.source`."""
 
 
 def new_gallery(
@@ -55,19 +57,13 @@ def new_gallery(
     StoreError
         No store, or one of other clips.
     """
-    source: Literal["never seen", "trained on"] = "never seen"
+    source: Source = "never seen"
     with GaitStore.open(store_path or _store_of(run)) as store:
         store.require(student.radar, student.dsp)
-        rows = np.arange(store.n_clips)
         if store_path is None and run is not None:
-            rows = _part(run, store, "outsiders")
-            if len(set(store.table().subject[rows])) < _FEWEST_PEOPLE:
-                source, rows = "trained on", np.union1d(rows, _part(run, store, "val"))
-                log.warning(
-                    "strangers are judged by people that the student was trained on, so more of "
-                    "them will be accepted than stated; better: --background STORE of others"
-                )
-        background = _background(store, rows, student)
+            background, source = run_background(student, run, store)
+        else:
+            background = _background(store, np.arange(store.n_clips), student)
     if key is not None:
         background = Background(
             key.protect(background.embedding), background.subject, background.walk
@@ -86,6 +82,30 @@ def _store_of(run: Path | None) -> Path:
             "a new gallery needs people to judge strangers by", remedy="--background STORE of them"
         )
     return Path(read_json(run / "config.json")["store"])
+
+
+def run_background(
+    student: GaitStudent, run: Path, store: GaitStore
+) -> tuple[Background, Source]:
+    """People of a run's store to judge strangers by, and what they are to the student.
+
+    Its outsiders, and, where these are too few, also the validation walks of the people that it
+    was trained on.
+
+    Raises
+    ------
+    GalleryError
+        Nobody is left, or the store has changed since the training.
+    """
+    source: Source = "never seen"
+    rows = _part(run, store, "outsiders")
+    if len(set(store.table().subject[rows])) < _FEWEST_PEOPLE:
+        source, rows = "trained on", np.union1d(rows, _part(run, store, "val"))
+        log.warning(
+            "strangers are judged by people that the student was trained on, so more of "
+            "them will be accepted than stated; better: --background STORE of others"
+        )
+    return _background(store, rows, student), source
 
 
 def _part(run: Path, store: GaitStore, part: str) -> np.ndarray:
@@ -108,16 +128,19 @@ def _background(store: GaitStore, rows: np.ndarray, student: GaitStudent) -> Bac
         raise GalleryError(
             "nobody is left to judge strangers by", where=store.path, remedy="--background STORE"
         )
-    read = store.read_layers if student.input.channels == "stack" else store.read_clips
-    pieces = [
-        student.embed(read(rows[start : start + _READ_AT_ONCE]))[0]
-        for start in range(0, len(rows), _READ_AT_ONCE)
-    ]
     table = store.table()
     walk = np.unique(table.recording[rows], return_inverse=True)[1].astype(np.int64)
-    return Background(
-        unit(np.concatenate(pieces)).astype(np.float32), table.subject[rows], walk
-    )
+    embeddings = unit(embed_clips(store, rows, student)).astype(np.float32)
+    return Background(embeddings, table.subject[rows], walk)
+
+
+def embed_clips(store: GaitStore, rows: np.ndarray, student: GaitStudent) -> np.ndarray:
+    """Embeddings of clips of a store, float32 (n, d); `rows` int64 (n,) of its table, n > 0."""
+    read = store.read_layers if student.input.channels == "stack" else store.read_clips
+    return np.concatenate([
+        student.embed(read(rows[start : start + _READ_AT_ONCE]))[0]
+        for start in range(0, len(rows), _READ_AT_ONCE)
+    ])  # fmt: skip
 
 
 def enroll_recording(
