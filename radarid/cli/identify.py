@@ -62,7 +62,7 @@ def identify(
     data_port: DataPortOption = 4098,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say who walked, by gait alone: one line a clip, one a recording; or --live, who walks.
+    """Say who walked, by gait alone: one line a clip, one a walker; or --live, who walks.
 
     Needs no camera and imports no face code. Strangers are "unknown"; a recording without a
     walker, or with too much of it lost, is "not enough signal". Scores are logits, or with a
@@ -100,14 +100,15 @@ def identify(
     for path in track(files or [], "identify"):
         try:
             config = given or load_radar_config(find_config(path))
-            result = identify_recording(open_recording(path, config), student, matcher)
+            found = identify_recording(open_recording(path, config), student, matcher)
         except ExplainedError as failure:
             n_failed += 1
             print_error(failure)
             continue
-        results.append(_as_table(path, result, threshold))
+        results += [_as_table(path, result, threshold) for result in found]
         if not as_json:
-            _print_result(result)
+            for result in found:
+                _print_result(result, len(found) > 1)
     if as_json:
         print_json(results)
     if out:
@@ -127,11 +128,12 @@ def open_matcher(student: GaitStudent, path: Path, key: Path | None) -> Matcher:
     return Matcher(gallery, read_key(key) if key else None)
 
 
-def _print_result(result: WalkResult) -> None:
+def _print_result(result: WalkResult, has_company: bool) -> None:
+    name = f"{result.recording}, walker {result.track}" if has_company else result.recording
     for clip in result.clips:
         found = clip.identification
         typer.echo(
-            f"{result.recording}  {clip.start_s:6.2f} s  {found.subject or 'unknown':12} "
+            f"{name}  {clip.start_s:6.2f} s  {found.subject or 'unknown':12} "
             f"score {found.score:+.3f}  (second {found.second:+.3f})  quality {clip.quality:.2f}"
         )
     whole = result.identification
@@ -140,7 +142,7 @@ def _print_result(result: WalkResult) -> None:
         else f": {result.reason}"
     )  # fmt: skip
     typer.secho(
-        f"{result.recording}: {result.answer}{why}  "
+        f"{name}: {result.answer}{why}  "
         f"({len(result.clips)} clips, {result.n_rejected} too poor)",
         bold=True,
     )

@@ -161,7 +161,7 @@ def enroll_recording(
     RunError
         The recording has another waveform than the student was trained on.
     GalleryError
-        There is not enough signal in it.
+        There is not enough signal in it, or several people walk.
     """
     check_waveform(source, student)
     walk = read_walk(source, student)
@@ -169,6 +169,12 @@ def enroll_recording(
         raise GalleryError(
             "not enough signal to enroll anybody", where=source.info.name, got=walk.reason,
             remedy="take a recording in which the person walks for some seconds",
+        )
+    n_walkers = len({clip.track for clip in walk.clips})
+    if student.dsp.max_walkers > 1 and n_walkers > 1:
+        raise GalleryError(
+            "nobody knows which of them is to be enrolled", where=source.info.name,
+            got=f"{n_walkers} walkers", remedy="take a recording of the person alone",
         )
     embeddings = student.embed(np.stack([clip.layers for clip in walk.clips]))[0]
     if key is not None:

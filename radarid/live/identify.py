@@ -61,15 +61,16 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class WalkResult:
-    """The decision on one recording.
+    """The decision on one walker of a recording.
 
     Attributes
     ----------
     recording : its name
-    clips : decisions on the clips that were good enough
-    n_rejected : clips that were not
+    clips : decisions on the walker's clips that were good enough
+    n_rejected : clips of the recording that were not, whosever
     identification : who, from all clips together; None where there was not enough signal
     reason : why there was not
+    track : number of the walker, in order of appearance
     """
 
     recording: str
@@ -77,6 +78,7 @@ class WalkResult:
     n_rejected: int
     identification: Identification | None
     reason: str = ""
+    track: int = 0
 
     @property
     def answer(self) -> str:
@@ -169,20 +171,22 @@ class Decider:
 
 def identify_recording(
     source: FrameSource, student: GaitStudent, matcher: Matcher | None = None
-) -> WalkResult:
-    """Identify the walker of a recording by gait alone.
+) -> tuple[WalkResult, ...]:
+    """Identify who walks in a recording, by gait alone.
 
     Parameters
     ----------
-    source : frames of one walk
+    source : frames of one walk, or of several people where the student's signal processing tells
+        them apart (`max_walkers`)
     student : as `load_student` or `load_onnx` gives it
     matcher : of a gallery of this student; None lets its classifier decide
 
     Returns
     -------
-    WalkResult
-        One decision a clip, and one for the walk: from the mean of the clips' logits, or from
-        their evidence for each of the enrolled.
+    tuple of WalkResult
+        One for each walker, in order of appearance; one that says why where nobody can be told.
+        Each has one decision a clip, and one for the walk: from the mean of the clips' logits,
+        or from their evidence for each of the enrolled.
 
     Raises
     ------
@@ -190,16 +194,25 @@ def identify_recording(
         The recording has another waveform than the student was trained on.
     """
     check_waveform(source, student)
-    walk = read_walk(source, student)
+    walk, name = read_walk(source, student), source.info.name
     if not walk.clips:
-        return WalkResult(source.info.name, (), walk.n_rejected, None, walk.reason)
-    decider = Decider(student, matcher)
-    embeddings, logits = decider.embed(walk.clips)
-    results = tuple(
-        ClipResult(clip.start_s, clip.quality, clip.direction,
-                   decider.decide(embeddings[k : k + 1], logits[k : k + 1]))
-        for k, clip in enumerate(walk.clips)
-    )  # fmt: skip
-    return WalkResult(
-        source.info.name, results, walk.n_rejected, decider.decide(embeddings, logits)
-    )
+        return (WalkResult(name, (), walk.n_rejected, None, walk.reason),)
+    decider, results = Decider(student, matcher), []
+    for track, clips in enumerate(_by_walker(walk.clips, student.dsp)):
+        embeddings, logits = decider.embed(clips)
+        each = tuple(
+            ClipResult(clip.start_s, clip.quality, clip.direction,
+                       decider.decide(embeddings[k : k + 1], logits[k : k + 1]))
+            for k, clip in enumerate(clips)
+        )  # fmt: skip
+        whole = decider.decide(embeddings, logits)
+        results.append(WalkResult(name, each, walk.n_rejected, whole, track=track))
+    return tuple(results)
+
+
+def _by_walker(clips: Iterable[Clip], dsp: DspParams) -> list[list[Clip]]:
+    """Each walker's clips, in order of appearance; all, where walkers are not told apart."""
+    found: dict[int, list[Clip]] = {}
+    for clip in clips:
+        found.setdefault(clip.track if dsp.max_walkers > 1 else 0, []).append(clip)
+    return sorted(found.values(), key=lambda own: (own[0].start_s, own[0].track))

@@ -121,11 +121,10 @@ def emulated(walk: Path, net: dict[str, str], *more: object) -> Any:
     return started("emulate", walk, "--host", net["host"], "--dca", net["dca"], *more)
 
 
-def identified(folder: Path, walk: str, run: str = "run") -> dict[str, Any]:
+def identified(folder: Path, walk: str, run: str = "run") -> list[dict[str, Any]]:
     done = subprocess.run([*RADARID, "identify", folder / walk, "--run", folder / run, "--json"],
                           capture_output=True, text=True, env=FAST, check=True)
-    (found,) = json.loads(done.stdout)
-    return dict(found)
+    return list(json.loads(done.stdout))
 
 
 def is_silent(line: dict[str, Any]) -> bool:
@@ -144,18 +143,23 @@ def listened_to(walk: str, folder: Path, net: dict[str, str], *faults: object,
 
 
 def clips_of(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    keys = ("start_s", "quality", "direction", "score", "second")
+    keys = ("track", "start_s", "quality", "direction", "score", "second")
     return sorted(tuple(clip[key] for key in keys) for line in lines for clip in line["clips"])
 
 
+def clips_in(walker: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The same of a walker in a file."""
+    return [
+        (walker["track"], clip["start_s"], clip["quality"], clip["direction"],
+         clip["identification"]["score"], clip["identification"]["second"])
+        for clip in walker["clips"]
+    ]  # fmt: skip
+
+
 def test_the_same_numbers_as_of_the_file(folder: Path, net: dict[str, str], tmp_path: Path) -> None:
-    filed = identified(folder, "walk.bin")
+    (filed,) = identified(folder, "walk.bin")
     lines = listened_to("walk.bin", folder, net, more=("--record", tmp_path))
-    expected = [
-        (clip["start_s"], clip["quality"], clip["direction"], clip["identification"]["score"],
-         clip["identification"]["second"])
-        for clip in filed["clips"]
-    ]
+    expected = clips_in(filed)
     assert clips_of(lines) == expected
     assert len(expected) >= 10
     last = [one for line in lines for one in line["decisions"] if one["track"] == 0][-1]
@@ -182,9 +186,13 @@ def test_losses_are_borne_and_told(folder: Path, net: dict[str, str]) -> None:
 def test_two_walkers_at_once(folder: Path, net: dict[str, str]) -> None:
     lines = listened_to("two.bin", folder, net, run="run2")
     filed = identified(folder, "two.bin", run="run2")
-    assert [clip[0] for clip in clips_of(lines)] == sorted(c["start_s"] for c in filed["clips"])
-    assert {clip[3] for clip in clips_of(lines)} == {
-        clip["identification"]["score"] for clip in filed["clips"]}
+    assert [walker["track"] for walker in filed] == [0, 1]
+    assert clips_of(lines) == [clip for walker in filed for clip in clips_in(walker)]
+    last = {one["track"]: one for line in lines for one in line["decisions"]}
+    for walker in filed:
+        live, whole = last[walker["track"]], walker["identification"]
+        assert (live["answer"], live["score"], live["second"], live["n_clips"]) == (
+            walker["answer"], whole["score"], whole["second"], len(walker["clips"]))
     together = [{(one["track"], one["direction"]) for one in line["decisions"]} for line in lines]
     assert {(0, "away"), (1, "towards")} in together or {(0, "towards"), (1, "away")} in together
 

@@ -22,7 +22,7 @@ from radarid.learn import openset
 from radarid.learn.checkpoint import write_json
 from radarid.learn.student_file import TrainedStudent, load_student, save_student
 from radarid.learn.students import InputParams, build_student
-from radarid.live.enrolment import new_gallery
+from radarid.live.enrolment import enroll_recording, new_gallery
 from radarid.live.gallery import MatchParams
 from radarid.live.gallery_file import read_gallery
 from radarid.live.identify import identify_recording, read_walk
@@ -163,15 +163,15 @@ def test_not_enough_signal_says_why(folder: Path, tmp_path: Path) -> None:
                 valid = np.arange(len(frame.valid)) < self._share * len(frame.valid)
                 yield replace(frame, valid=valid)
 
-    short = identify_recording(Part(10, 1.0), student)
+    (short,) = identify_recording(Part(10, 1.0), student)
     assert short.answer == "not enough signal"
     assert short.reason == "too short: 0.2 s, a clip takes 0.5 s"
-    lost = identify_recording(Part(60, 0.25), student)
+    (lost,) = identify_recording(Part(60, 0.25), student)
     assert (lost.answer, lost.reason) == (
         "not enough signal", "too much was lost: 25% of the chirps came"
     )  # fmt: skip
     empty = write_walk(tmp_path / "raw", "empty", 2.0, 0.0)
-    nobody = identify_recording(open_recording(empty, RADAR), student)
+    (nobody,) = identify_recording(open_recording(empty, RADAR), student)
     assert (nobody.answer, nobody.reason) == (
         "not enough signal", "nobody walks in it, or too far away"
     )  # fmt: skip
@@ -191,3 +191,23 @@ def test_identifying_with_a_gallery_loads_no_face_code() -> None:
              "radarid.learn.face_bank", "radarid.learn.composer", "radarid.learn.recipes"}
     assert "radarid.live.matcher" in loaded
     assert not loaded & faces
+
+
+def test_of_two_walkers_nobody_knows_who_is_to_be_enrolled(folder: Path) -> None:
+    plain = load_student(folder / "run")
+    source = open_recording(folder / "raw" / "w1.bin", RADAR)
+    other = open_recording(folder / "raw" / "w3.bin", RADAR)
+    together = [replace(one, words=one.words + two.words)
+                for one, two in zip(source, other, strict=True)]  # fmt: skip
+
+    class Both:
+        info = source.info
+
+        def __iter__(self):  # type: ignore[no-untyped-def]  # noqa: ANN204
+            return iter(together)
+
+    student = replace(plain, dsp=replace(plain.dsp, max_walkers=2))
+    assert [found.track for found in identify_recording(Both(), student)] == [0, 1]
+    with pytest.raises(GalleryError, match="2 walkers.*alone"):
+        enroll_recording(Both(), student, "anna", "day1")
+    assert len(identify_recording(Both(), plain)) == 1

@@ -55,7 +55,7 @@ def test_embeddings_and_decisions_are_those_of_the_file(share: float) -> None:
 
     given, net = lossy(frames(WALK), share, 4), student()
     source = _Source(given, RecordingInfo("walk", RADAR, given[0].layout, None))
-    filed = identify_recording(source, net)  # type: ignore[arg-type]
+    (filed,) = identify_recording(source, net)  # type: ignore[arg-type]
     identifier = LiveIdentifier(Decider(net))
     snapshots = heard(identifier)
     for k in range(0, len(given), 3):
