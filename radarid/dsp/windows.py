@@ -101,7 +101,7 @@ class Windows:
             ]
         blocks = [block for block, _ in decided]
         starts, clutter_of = self._complete(blocks, stop)
-        clutter = self._clutter(starts, blocks)
+        clutter = self._clutter(len(starts), blocks)
         n_block, middle, base = self._n_block, self._grid.window // 2, self._series.place(0)
         found = [
             _Window(start + base, walker, gate, row)
@@ -129,29 +129,26 @@ class Windows:
         gate = gate_bins(self._axes.range_m, walker.range_m, self._params.gate_m)
         return gate.start, gate.stop
 
-    def _clutter(self, starts: Sequence[int], blocks: list[Block]) -> np.ndarray:
-        """What the windows subtract: each block's mean, or each window's own, or nothing."""
+    def _clutter(self, n_starts: int, blocks: list[Block]) -> np.ndarray:
+        """What the windows subtract: each block's mean, or nothing, or room for each one's own."""
         shape = self._series.profiles.shape[1:]
         if self._params.clutter != "mean":
-            return np.zeros((len(starts), *shape), np.complex64)
+            return np.zeros((n_starts, *shape), np.complex64)
         if self._grid.starts:
             return np.stack([block.mean for block in blocks]) if blocks else np.empty((0, *shape))
-        means = np.empty((len(starts), *shape), np.complex64)
+        return np.empty((n_starts, *shape), np.complex64)
+
+    def _average(self, first: int, means: np.ndarray) -> None:
+        """Fill in the means of windows, the first of which begins at row `first`."""
         hop, window = self._grid.hop, self._grid.window
-
-        def average(worker: int, a: int, b: int) -> None:
-            first = self._series.place(starts[a])
-            rows = slice(first, first + (b - a - 1) * hop + window)
-            profiles = self._series.profiles[rows].view(np.float32)
-            n_floats = profiles[0].size
-            kernels_means.window_means(
-                profiles.reshape(-1, n_floats), self._series.valid[rows], hop, window,
-                np.empty((b - a + window // hop, n_floats), np.float32),
-                means[a:b].view(np.float32).reshape(-1, n_floats),
-            )  # fmt: skip
-
-        self._workers.share(average, len(starts), -(-len(starts) // self._workers.n_threads))
-        return means
+        rows = slice(first, first + (len(means) - 1) * hop + window)
+        profiles = self._series.profiles[rows].view(np.float32)
+        n_floats = profiles[0].size
+        kernels_means.window_means(
+            profiles.reshape(-1, n_floats), self._series.valid[rows], hop, window,
+            np.empty((len(means) + window // hop, n_floats), np.float32),
+            means.view(np.float32).reshape(-1, n_floats),
+        )  # fmt: skip
 
     # -- windows -> slices ------------------------------------------------------------------
     def _gather(self, found: list[_Window], clutter: np.ndarray, blocks: list[Block]) -> Slices:
@@ -186,13 +183,21 @@ class Windows:
         gates = np.array([window.gate for window in found], np.int64).reshape(-1, 2)
         clutter_of = np.array([window.clutter for window in found], np.int64)
 
+        # Walkers who are seen at once share a window and its mean, so they stay in one piece.
+        firsts = np.append(np.flatnonzero(np.diff(starts, prepend=-1)), len(found))
+        means_of_windows = self._params.clutter == "mean" and not self._grid.starts
+
         def transform(worker: int, a: int, b: int) -> None:
+            own = slice(firsts[a], firsts[b])
+            if means_of_windows:  # just before the same samples are transformed
+                rows = clutter_of[own]
+                self._average(int(starts[own][0]), clutter[rows[0] : rows[-1] + 1])
             self._transforms[worker].many(
-                series.profiles, series.valid, starts[a:b], gates[a:b], clutter, clutter_of[a:b],
-                power[a:b],
+                series.profiles, series.valid, starts[own], gates[own], clutter, clutter_of[own],
+                power[own],
             )  # fmt: skip
 
-        self._workers.share(transform, len(found), _WINDOWS_AT_ONCE)
+        self._workers.share(transform, len(firsts) - 1, _WINDOWS_AT_ONCE)
         return power
 
     # -- what few streams ask for -----------------------------------------------------------
