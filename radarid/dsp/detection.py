@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from capture.config import RadarConfig
 from radarid.dsp import angle, convert
@@ -175,6 +174,8 @@ class BodyDetector:
         self, profiles: np.ndarray, valid: np.ndarray, mean: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Velocities (ascending), power and antenna products of the cells (n_velocity, n_bins)."""
+        import scipy.fft  # slow to import, for few to need
+
         n = len(profiles)
         weight = (taper("hann", n) * valid)[:, None, None]
         n_fft = scipy.fft.next_fast_len(n)

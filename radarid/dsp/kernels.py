@@ -137,7 +137,7 @@ def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
 def range_profiles(
     file: int, place: int, words: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32,
     taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
-    work: tuple[np.ndarray, ...], out: np.ndarray,
+    work: np.ndarray, out: np.ndarray,
 ) -> int:  # fmt: skip
     """Words of chirps to their kept range bins; how many chirps there were.
 
@@ -170,7 +170,7 @@ def range_profiles(
 def _transform_chirps(
     words: np.ndarray, chirp: int, order: tuple[np.ndarray, ...], down: np.int32,
     taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
-    work: tuple[np.ndarray, ...], out: np.ndarray, row: int,
+    work: np.ndarray, out: np.ndarray, row: int,
 ) -> None:  # fmt: skip
     """LANES chirps from number `chirp` on; see `range_fft.RangeStage`.
 
@@ -180,69 +180,34 @@ def _transform_chirps(
     spans, places, ups = order
     n_words, n_rx, n_bins = words.shape[1], out.shape[1], out.shape[2] // 2
     n_fft, n_row = taper.size, n_rx * 2 * n_bins
-    n_left, m = n_fft // plan[0][0], n_fft // 16
+    m = n_fft // 16
     n_kept = -(-(first_bin + n_bins) // m)
-    for place in range(row * n_row, (row + LANES) * n_row, 16):
-        fetch(out, place)  # a store, too, waits for its cache line
+    fetch(out, row * n_row, LANES * n_row)  # a store, too, waits for its cache line
     for r in range(n_rx):
         first, stop = spans[r, 0], spans[r, 1]
         if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
-            for u in range(first, stop, LANES):
-                unit = min(u, n_words // 2 - LANES)
-                place = (unit - first) * LANES
-                transpose_in(words, chirp * n_words + 2 * unit, n_words, units, place)
-        part = 2 * r * n_fft
-        for j in range(n_left):
-            if plan[0][0] == 16:
-                first_of_words(16, units, places, ups, part, down, taper, j, plan[1], work[0])
-            elif plan[0][0] == 8:
-                first_of_words(8, units, places, ups, part, down, taper, j, plan[1], work[0])
-            elif plan[0][0] == 4:
-                first_of_words(4, units, places, ups, part, down, taper, j, plan[1], work[0])
-            else:
-                first_of_words(2, units, places, ups, part, down, taper, j, plan[1], work[0])
-        spectra, other = _middle_passes(work[0], work[1], plan, n_fft)
-        for k in range(m):
-            if n_kept <= 4:
-                last_to_bins(4, spectra, k, m, other)
-            else:
-                last_to_bins(16, spectra, k, m, other)
-        _store_bins(other, first_bin, n_bins, out, row, r)
+            transpose_in(words, chirp * n_words + 2 * first, stop - first,
+                         n_words // 2 - LANES - first, n_words, units)  # fmt: skip
+        first_of_words(n_fft, units, places, ups, 2 * r * n_fft, down, taper, *plan, work)
+        here = _middle_passes(work, plan, n_fft)
+        there = 2 * LANES * n_fft - here
+        last_to_bins(work, here, m, n_kept, there)
+        transpose_out(work, there + 2 * LANES * first_bin, n_bins, out,
+                      row * n_row + 2 * r * n_bins, n_row)  # fmt: skip
 
 
 @_part
-def _middle_passes(
-    x: np.ndarray, y: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Passes between the first and the last: the array that holds the result, and the other."""
+def _middle_passes(work: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n: int) -> int:
+    """Passes between the first and the last; where in `work`, room for two, the result begins."""
     m = plan[0][0]
-    n_left, at = n // m, 2 * n
+    n_left, at, here, there = n // m, 2 * n, 0, 2 * LANES * n
     while n_left > 16:
         n_left //= 16
-        for j in range(n_left):
-            for k in range(m):
-                middle(x, j, k, m, n_left, plan[1], at, y)
+        middle(work, here, m, n_left, plan[1], at, there)
         at += 32 * n_left
         m *= 16
-        x, y = y, x
-    return x, y
-
-
-@_part
-def _store_bins(
-    spectra: np.ndarray, first_bin: int, n_bins: int, out: np.ndarray, chirp: int, rx: int
-) -> None:
-    """Bins of LANES spectra to the rows of LANES chirps."""
-    whole = n_bins - n_bins % LANES
-    row = out.shape[1] * out.shape[2]
-    for b in range(0, whole, LANES):
-        place = chirp * row + rx * out.shape[2] + 2 * b
-        transpose_out(spectra, (first_bin + b) * 2 * LANES, out, place, row)
-    for b in range(whole, n_bins):
-        for lane in range(LANES):
-            at = (first_bin + b) * 2 * LANES + lane
-            out[chirp + lane, rx, 2 * b] = spectra[at]
-            out[chirp + lane, rx, 2 * b + 1] = spectra[at + LANES]
+        here, there = there, here
+    return here
 
 
 @_kernel
@@ -260,7 +225,7 @@ def slice_powers(
     below: np.ndarray,
     matrix: np.ndarray,
     rows: np.ndarray,
-    mask: np.ndarray,
+    steps: np.ndarray,
     work: tuple[np.ndarray, ...],
     pixels: np.ndarray,
 ) -> None:
@@ -272,7 +237,9 @@ def slice_powers(
     """
     n_virtual, n_bins = x.shape[1], x.shape[2] // 2
     n_fft = taper.size
-    weight, total, power = work[2], work[3], work[4]
+    weight, total, power = work[1], work[2], work[3]
+    radix = plan[0][0]
+    n_filled = 8 if half and radix == 16 else radix
     n_row = n_virtual * 2 * n_bins
     n_chirps = 1
     for i in range(n_fft):
@@ -286,58 +253,20 @@ def slice_powers(
         for f in range(total.size):
             total[f] = 0
         if s + 1 < starts.size:
-            _fetch_new(x, max(starts[s] + n_chirps, starts[s + 1]), starts[s + 1] + n_chirps)
+            # Those chirps that only the next window has, while this one is computed.
+            new = max(starts[s] + n_chirps, starts[s + 1])
+            fetch(x, new * n_row, (starts[s + 1] + n_chirps - new) * n_row)
         for v in range(n_virtual):
             for first in range(gates[s, 0], gates[s, 1], LANES):
                 bin_ = min(first, n_bins - LANES)
-                for lane in range(LANES):
-                    inside = first <= bin_ + lane < gates[s, 1]
-                    mask[lane] = np.float32(1) if inside else np.float32(0)
+                left, right = LANES - first + bin_, 2 * LANES - min(gates[s, 1] - bin_, LANES)
                 place = 2 * (v * n_bins + bin_)
-                _add_window(x, starts[s] * n_row + place, rows, half, clutter,
-                            clutter_of[s] * n_row + place, weight, mask, plan,
-                            work[0], work[1], total)  # fmt: skip
+                first_of_window(n_fft, x, starts[s] * n_row + place, rows, clutter,
+                                clutter_of[s] * n_row + place, weight, steps, left, right,
+                                n_filled, *plan, work[0])  # fmt: skip
+                last_to_power(work[0], _middle_passes(work[0], plan, n_fft), n_fft // 16, total)
         scale = np.float32(1) / energy if energy > 0 else np.float32(0)
-        for f in range(0, n_fft, LANES):
-            sum_lanes(total, f * LANES, power, f)
+        sum_lanes(total, power, n_fft)
         for f in range(n_fft):
             power[f] *= scale
         _to_pixels(power, below, matrix, pixels[s])
-
-
-@_part
-def _fetch_new(x: np.ndarray, first: int, stop: int) -> None:
-    """Ask for the chirps that only the next window has, while this one is computed."""
-    n_row = x.shape[1] * x.shape[2]
-    for i in range(first, stop):
-        for c in range(0, n_row, 16):
-            fetch(x, i * n_row + c)
-
-
-@_part
-def _add_window(
-    x: np.ndarray, place: int, rows: np.ndarray, half: bool, clutter: np.ndarray, still: int,
-    weight: np.ndarray, mask: np.ndarray, plan: tuple[np.ndarray, np.ndarray],
-    spectra: np.ndarray, other: np.ndarray, total: np.ndarray,
-) -> None:  # fmt: skip
-    """Add the power of LANES range bins of a window to `total`."""
-    radix, n_fft = plan[0][0], rows.size
-    for j in range(n_fft // radix):
-        if radix == 16 and half:
-            first_of_window(16, 8, x, place, rows, clutter, still, weight, mask, j, plan[1],
-                            spectra)  # fmt: skip
-        elif radix == 16:
-            first_of_window(16, 16, x, place, rows, clutter, still, weight, mask, j, plan[1],
-                            spectra)  # fmt: skip
-        elif radix == 8:
-            first_of_window(8, 8, x, place, rows, clutter, still, weight, mask, j, plan[1],
-                            spectra)  # fmt: skip
-        elif radix == 4:
-            first_of_window(4, 4, x, place, rows, clutter, still, weight, mask, j, plan[1],
-                            spectra)  # fmt: skip
-        else:
-            first_of_window(2, 2, x, place, rows, clutter, still, weight, mask, j, plan[1],
-                            spectra)  # fmt: skip
-    spectra, _ = _middle_passes(spectra, other, plan, n_fft)
-    for k in range(n_fft // 16):
-        last_to_power(spectra, k, n_fft // 16, total)

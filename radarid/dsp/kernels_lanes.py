@@ -18,6 +18,8 @@ import numpy as np
 
 from radarid.dsp.kernels_vectors import LANES, Array, Index, Vector, instruction
 
+_SIZE = 2 * LANES  # floats of a complex number of all lanes
+
 
 class Complex:
     """A complex number in every lane."""
@@ -101,23 +103,27 @@ def plan(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read(spectra: Array, place: Index) -> Complex:
-    return Complex(spectra.vector(place * (2 * LANES)), spectra.vector(place * (2 * LANES) + LANES))
+    return Complex(spectra.vector(place), spectra.vector(place + LANES))
+
+
+def _points(spectra: Array, first: Index, step: Index) -> Callable[[int], Complex]:
+    return lambda q: _read(spectra, first + step * q)
 
 
 def _write(spectra: Array, place: Index, z: Complex) -> None:
-    spectra.put(place * (2 * LANES), z.re)
-    spectra.put(place * (2 * LANES) + LANES, z.im)
+    spectra.put(place, z.re)
+    spectra.put(place + LANES, z.im)
 
 
 def _pass(
     radix: int, read: Callable[[int], Complex], twiddles: Array, at: Index,
-    out: Array, place: Index, m: Index | int,
+    out: Array, place: Index, step: Index | int,
 ) -> None:  # fmt: skip
-    """A butterfly whose outputs, times their twiddle factors, are written m places apart."""
+    """A butterfly whose outputs, times their twiddle factors, are written `step` floats apart."""
     for k, z in butterfly(radix, read):
         pair = at + 2 * k
         turn = twiddles.everywhere(pair), twiddles.everywhere(pair + 1)
-        _write(out, place + (m * k if isinstance(m, Index) else m * k), z.times(*turn) if k else z)
+        _write(out, place + step * k, z.times(*turn) if k else z)
 
 
 def in_order(n: int, values: np.ndarray) -> np.ndarray:
@@ -129,75 +135,89 @@ def in_order(n: int, values: np.ndarray) -> np.ndarray:
 
 @instruction
 def first_of_words(
-    radix: int, units: Array, places: Array, ups: Array, row: Index, down: Any, taper: Array,
-    j: Index, twiddles: Array, out: Array,
+    n: Index, units: Array, places: Array, ups: Array, row: Index, down: Any, taper: Array,
+    radices: Array, twiddles: Array, out: Array,
 ) -> None:  # fmt: skip
-    """First pass of a chirp: words to samples, times the taper.
+    """First pass of a chirp of n points: words to samples, times the taper.
 
     `places` and `ups` say from `row` on, for the real and the imaginary part of every sample,
     where its pair of words stands in `units` and how far up its sign is. They and the taper are
     `in_order`.
     """
 
-    def read(q: int) -> Complex:
-        sample = j * radix + q
-        parts = row + sample * 2, row + sample * 2 + 1
-        re, im = (units.words(places.index(part), ups.number(part), down) for part in parts)
-        weight = taper.everywhere(sample)
-        return Complex(re * weight, im * weight)
+    def points(first: Index) -> Callable[[int], Complex]:
+        def read(q: int) -> Complex:
+            sample = first + q
+            parts = row + sample * 2, row + sample * 2 + 1
+            re, im = (units.words(places.index(part), ups.number(part), down) for part in parts)
+            weight = taper.everywhere(sample)
+            return Complex(re * weight, im * weight)
 
-    _pass(radix, read, twiddles, j * (2 * radix), out, j * radix, 1)
+        return read
+
+    for radix in (16, 8, 4, 2):
+        with radices.index(0).within(radix, radix), (n // radix).times() as j:
+            first = j * radix
+            _pass(radix, points(first), twiddles, first * 2, out, first * _SIZE, _SIZE)
 
 
 @instruction
 def first_of_window(
-    radix: int, n_filled: int, profiles: Array, place: Index, rows: Array, clutter: Array,
-    still: Index, weight: Array, mask: Array, j: Index, twiddles: Array, out: Array,
+    n: Index, profiles: Array, place: Index, rows: Array, clutter: Array, still: Index,
+    weight: Array, steps: Array, left: Index, right: Index, n_filled: Index, radices: Array,
+    twiddles: Array, out: Array,
 ) -> None:  # fmt: skip
     """First pass of a slow-time window of LANES range bins: less the clutter, times the weight.
 
     Chirps lie at `rows` after `place`; rows and weights are `in_order`. From the n_filled-th
-    input of a butterfly on there are none.
+    input of a butterfly on there are none. `steps` has LANES zeros, LANES ones and LANES zeros:
+    bins count whose lanes are ones from its places `left` and `right` on.
     """
-    mean = Complex(*clutter.pairs(still))
-    lanes = mask.vector(0)
+    mean, lanes = Complex(*clutter.pairs(still)), steps.vector(left) * steps.vector(right)
 
-    def read(q: int) -> Complex:
-        if q >= n_filled:
-            return Complex(lanes.all(0), lanes.all(0))
-        moving = Complex(*profiles.pairs(place + rows.index(j * radix + q))) - mean
-        w = weight.everywhere(j * radix + q) * lanes
-        return Complex(moving.re * w, moving.im * w)
+    def points(first: Index, n_filled: int) -> Callable[[int], Complex]:
+        def read(q: int) -> Complex:
+            if q >= n_filled:
+                return Complex(lanes.all(0), lanes.all(0))
+            moving = Complex(*profiles.pairs(place + rows.index(first + q))) - mean
+            w = weight.everywhere(first + q) * lanes
+            return Complex(moving.re * w, moving.im * w)
 
-    _pass(radix, read, twiddles, j * (2 * radix), out, j * radix, 1)
+        return read
+
+    for radix, filled in ((16, 8), (16, 16), (8, 8), (4, 4), (2, 2)):
+        fits = radices.index(0).within(radix, radix), n_filled.within(filled, filled)
+        with fits[0], fits[1], (n // radix).times() as j:
+            first = j * radix
+            _pass(radix, points(first, filled), twiddles, first * 2, out, first * _SIZE, _SIZE)
 
 
 @instruction
 def middle(
-    spectra: Array, j: Index, k: Index, m: Index, n_left: Index, twiddles: Array, first: Index,
-    out: Array,
+    spectra: Array, here: Index, m: Index, n_left: Index, twiddles: Array, first: Index,
+    there: Index,
 ) -> None:  # fmt: skip
-    """One butterfly of a pass of radix 16 that is neither the first nor the last."""
-    place = k + m * j
-    step = m * n_left
-
-    def read(q: int) -> Complex:
-        return _read(spectra, place + step * q)
-
-    _pass(16, read, twiddles, first + j * 32, out, k + m * j * 16, m)
+    """A pass of radix 16 that is neither the first nor the last, from `here` in the array."""
+    with n_left.times() as j, m.times(hide=True) as k:
+        read = _points(spectra, here + (k + m * j) * _SIZE, m * n_left * _SIZE)
+        place = there + (k + m * j * 16) * _SIZE
+        _pass(16, read, twiddles, first + j * 32, spectra, place, m * _SIZE)
 
 
 @instruction
-def last_to_bins(n_kept: int, spectra: Array, k: Index, m: Index, out: Array) -> None:
-    """Last pass, of which only outputs below n_kept m are stored (and so computed)."""
-    for number, z in butterfly(16, lambda q: _read(spectra, k + m * q)):
-        if number < n_kept:
-            _write(out, k + m * number, z)
+def last_to_bins(spectra: Array, here: Index, m: Index, n_kept: Index, there: Index) -> None:
+    """Last pass of 16 m points; outputs below n_kept m are stored, or computed at all."""
+    for part, first, last in ((4, 0, 4), (16, 5, 16)):
+        with n_kept.within(first, last), m.times(hide=True) as k:
+            for number, z in butterfly(16, _points(spectra, here + k * _SIZE, m * _SIZE)):
+                if number < part:
+                    _write(spectra, there + (k + m * number) * _SIZE, z)
 
 
 @instruction
-def last_to_power(spectra: Array, k: Index, m: Index, total: Array) -> None:
-    """Last pass; its outputs' squared magnitudes are added to `total`."""
-    for number, z in butterfly(16, lambda q: _read(spectra, k + m * q)):
-        place = (k + m * number) * LANES
-        total.put(place, total.vector(place) + z.re * z.re + z.im * z.im)
+def last_to_power(spectra: Array, here: Index, m: Index, total: Array) -> None:
+    """Last pass of 16 m points; its outputs' squared magnitudes are added to `total`."""
+    with m.times() as k:
+        for number, z in butterfly(16, _points(spectra, here + k * _SIZE, m * _SIZE)):
+            place = (k + m * number) * LANES
+            total.put(place, total.vector(place) + z.re * z.re + z.im * z.im)

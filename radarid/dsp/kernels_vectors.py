@@ -13,7 +13,8 @@ Nothing is checked: kernels stay inside their arrays, which are contiguous.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,10 +86,39 @@ class Index:
     def __mul__(self, other: Index | int) -> Index:
         return Index(self.builder, self.builder.mul(self.value, _index(other)))
 
+    def __sub__(self, other: Index) -> Index:
+        return Index(self.builder, self.builder.sub(self.value, other.value))
+
+    def __floordiv__(self, other: int) -> Index:
+        """Rounded towards 0."""
+        return Index(self.builder, self.builder.sdiv(self.value, _index(other)))
+
     def at_most(self, other: Index) -> Index:
         """The lower of two places."""
         lower = self.builder.icmp_signed("<", self.value, other.value)
         return Index(self.builder, self.builder.select(lower, self.value, other.value))
+
+    @contextmanager
+    def times(self, *, hide: bool = False) -> Iterator[Index]:
+        """Repeat the instructions inside that often; the number of the round, from 0 on.
+
+        LLVM takes long to relate all loads and stores of a loop of a thousand instructions to
+        each other, and their places to the round. It leaves the first when it meets the empty
+        assembly here, and the second, too, when that is where the number comes from (`hide`).
+        """
+        with cgutils.for_range(self.builder, self.value) as loop:
+            same = ir.FunctionType(_INDEX, [_INDEX])
+            number = self.builder.asm(same, "", "=r,0", [loop.index], side_effect=True)
+            yield Index(self.builder, number if hide else loop.index)
+
+    @contextmanager
+    def within(self, first: int, last: int) -> Iterator[None]:
+        """Leave out the instructions inside unless first <= this <= last."""
+        builder = self.builder
+        above = builder.icmp_signed(">=", self.value, _index(first))
+        below = builder.icmp_signed("<=", self.value, _index(last))
+        with builder.if_then(builder.and_(above, below)):
+            yield
 
 
 def _index(place: Index | int) -> Any:
@@ -139,7 +169,11 @@ class Array:
         """One element."""
         return self.builder.load(self.builder.gep(self.data, [_index(place)]))
 
-    def index(self, place: Index) -> Index:
+    def put_number(self, place: Index, number: Any) -> None:
+        """Write one element."""
+        self.builder.store(number, self.builder.gep(self.data, [_index(place)]))
+
+    def index(self, place: Index | int) -> Index:
         """One element of an int64 array, which is a place in another array."""
         return Index(self.builder, self.number(place))
 
@@ -204,46 +238,71 @@ def _transposed(rows: list[Vector]) -> list[Vector]:
     return rows
 
 
+def _rounds(n: Index, step: int) -> Index:
+    return (n + (step - 1)) // step
+
+
 @instruction
-def fetch(array: Array, place: Index) -> None:
-    """Bring the cache line of an element, which will be read soon, to the second cache."""
+def fetch(array: Array, place: Index, n: Index) -> None:
+    """Bring the cache lines of n elements, which will be needed soon, to the second cache."""
     builder, number = array.builder, ir.IntType(32)
-    pointer = builder.gep(array.data, [_index(place)])
-    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    for_reading, second_cache, data = (ir.Constant(number, n) for n in (0, 2, 1))
-    builder.call(prefetch, [pointer, for_reading, second_cache, data])
+    for_reading, second_cache, data = (ir.Constant(number, k) for k in (0, 2, 1))
+    with _rounds(n, 16).times() as line:
+        pointer = builder.gep(array.data, [(place + line * 16).value])
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(prefetch, [pointer, for_reading, second_cache, data])
 
 
 @instruction
-def transpose_in(words: Array, first: Index, stride: Index, units: Array, place: Index) -> None:
-    """Pairs of int16 of LANES rows, `stride` words apart, to LANES registers in `units`."""
-    rows = [Vector(words.builder, words.units(first + stride * row)) for row in range(LANES)]
-    for number, row in enumerate(_transposed(rows)):
-        units.put_units(place + number * LANES, row.value)
+def transpose_in(
+    words: Array, first: Index, n: Index, last: Index, stride: Index, units: Array
+) -> None:
+    """Pairs of int16, n of each of LANES rows, `stride` words apart, to registers in `units`.
+
+    Row 0 has them from word `first` on, and goes on for LANES pairs after its pair `last`.
+    """
+    with _rounds(n, LANES).times(hide=True) as block:
+        pair = (block * LANES).at_most(last)
+        place = first + pair * 2
+        rows = [Vector(words.builder, words.units(place + stride * row)) for row in range(LANES)]
+        for number, row in enumerate(_transposed(rows)):
+            units.put_units((pair + number) * LANES, row.value)
 
 
 @instruction
-def transpose_out(spectra: Array, first: Index, out: Array, place: Index, stride: Index) -> None:
-    """Complex registers (see `kernels_lanes`) of LANES bins to LANES rows of complex numbers.
+def transpose_out(
+    spectra: Array, first: Index, n: Index, out: Array, place: Index, stride: Index
+) -> None:
+    """Complex registers (see `kernels_lanes`) of n bins to LANES rows of complex numbers.
 
     Row k, `stride` floats after row k - 1, gets lane k of every register.
     """
-    numbers = [spectra.vector(first + k * LANES) for k in range(2 * LANES)]
-    parts = [_transposed(numbers[part::2]) for part in (0, 1)]
-    for half in (0, LANES // 2):
-        order = [half + j // 2 + (j % 2) * LANES for j in range(LANES)]
-        for row in range(LANES):
-            both = _shuffled(parts[0][row], parts[1][row], order)
-            out.put(place + stride * row + 2 * half, both)
+    with (n // LANES).times(hide=True) as block:
+        pair = first + block * (2 * LANES * LANES)
+        numbers = [spectra.vector(pair + k * LANES) for k in range(2 * LANES)]
+        parts = [_transposed(numbers[part::2]) for part in (0, 1)]
+        for half in (0, LANES // 2):
+            order = [half + j // 2 + (j % 2) * LANES for j in range(LANES)]
+            for row in range(LANES):
+                both = _shuffled(parts[0][row], parts[1][row], order)
+                out.put(place + block * (2 * LANES) + stride * row + 2 * half, both)
+    whole = n // LANES * LANES
+    with (n - whole).times() as more, Index(n.builder, _index(LANES)).times() as lane:
+        b = whole + more
+        source, target = first + b * (2 * LANES) + lane, place + b * 2 + stride * lane
+        for part in (0, 1):
+            out.put_number(target + part, spectra.number(source + part * LANES))
 
 
 @instruction
-def sum_lanes(vectors: Array, first: Index, sums: Array, place: Index) -> None:
-    """Sums over the lanes of LANES registers, as LANES float32; lane by lane, in their order."""
-    rows = _transposed([vectors.vector(first + k * LANES) for k in range(LANES)])
-    total = rows[0]
-    for row in rows[1:]:
-        total = total + row
-    sums.put(place, total)
+def sum_lanes(vectors: Array, sums: Array, n: Index) -> None:
+    """Sums over the lanes of n registers, as n float32; lane by lane, in their order."""
+    with (n // LANES).times(hide=True) as block:
+        first = block * (LANES * LANES)
+        rows = _transposed([vectors.vector(first + k * LANES) for k in range(LANES)])
+        total = rows[0]
+        for row in rows[1:]:
+            total = total + row
+        sums.put(block * LANES, total)

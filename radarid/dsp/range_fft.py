@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.fft
 
 from capture import layouts
 from capture.config import RadarConfig
@@ -109,7 +108,7 @@ class RangeStage:
             padded[: radar.n_samples] = self._taper * np.float32(2.0**self._shift)
             self._padded_taper = kernels_lanes.in_order(self.n_fft, padded)
             self._units = kernels.scratch(radar.words_per_chirp // 2 * kernels.LANES, np.int32)
-            self._work = tuple(kernels.scratch(2 * self.n_fft * kernels.LANES) for _ in range(2))
+            self._work = kernels.scratch(4 * self.n_fft * kernels.LANES)
             n_tile = max(_TILE_WORDS // radar.words_per_chirp, 2 * kernels.LANES)
             self._tile = np.empty((min(n_tile, radar.n_chirps), radar.words_per_chirp), np.int16)
 
@@ -196,6 +195,8 @@ class RangeStage:
 
     def _plain(self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray) -> None:
         """Range transform by `scipy.fft`, a few chirps at a time."""
+        import scipy.fft  # takes longer to import than the first image to compute
+
         for start in range(0, len(words), _TILE_CHIRPS):
             tile_words = words[start : start + _TILE_CHIRPS]
             if self._shift:  # a 12 or 14 bit word's sign moves to the sign bit of the int16

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.fft
 
 from capture.config import RadarConfig
 from radarid.dsp import convert, kernels, kernels_lanes
@@ -51,9 +50,10 @@ class SliceTransform:
             kernels_lanes.in_order(n_fft, padded), kernels_lanes.in_order(n_fft, chirps),
             2 * self.window <= n_fft,
         )  # fmt: skip
-        sizes = (spectra, spectra, n_fft, spectra // 2, n_fft)
+        sizes = (2 * spectra, n_fft, spectra // 2, n_fft)
         self._work = tuple(kernels.scratch(size) for size in sizes)
-        self._room = kernels.scratch(n_fft, np.int64), kernels.scratch(kernels.LANES)
+        steps = np.repeat(np.array([0, 1, 0], np.float32), kernels.LANES)
+        self._room = kernels.scratch(n_fft, np.int64), steps
 
     def __call__(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray, gate: slice
@@ -108,6 +108,8 @@ class SliceTransform:
         gate: np.ndarray, pixels: np.ndarray,
     ) -> None:  # fmt: skip
         """One window by `scipy.fft`."""
+        import scipy.fft  # takes longer to import than the first image to compute
+
         weight = self._taper * valid
         energy = float(weight @ weight)
         power = np.empty(self.n_fft, np.float32)
