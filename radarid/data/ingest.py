@@ -26,9 +26,10 @@ from capture.errors import ExplainedError
 from capture.schema import fingerprint
 from radarid import __version__
 from radarid.data.pool import Workers, prepare_processes
+from radarid.data.private_file import create_private
 from radarid.data.process import FaceEmbedder, IngestParams, face_warnings, process
 from radarid.data.sources import Identity, Recording
-from radarid.data.store import GaitStore, create_private
+from radarid.data.store import GaitStore
 from radarid.data.store_schema import check_one_walker
 from radarid.data.tables import FaceContent, Group
 from radarid.dsp.params import DspParams

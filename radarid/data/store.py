@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,8 @@ import numpy as np
 from capture.config import RadarConfig, waveform_differences
 from capture.errors import ConfigError
 from capture.schema import differing_keys, from_mapping, to_mapping
+from radarid.data.private_file import create_private
+from radarid.data.store_damage import check_owners, check_rows, no_damage
 from radarid.data.store_schema import (
     Columns,
     check_attributes,
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
     from radarid.dsp.clips import Clip
 
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 1}
-"""What every HDF5 library can unpack; a clip takes 0.5 ms to read."""
+"""What every HDF5 library can unpack; a clip takes 0.5 ms to read. It bears a checksum."""
+
+FORMAT = "v108", "v108"
+"""Headers and attributes with checksums. Later formats lock out who comes after a crash."""
 
 
 class GaitStore:
@@ -84,7 +88,7 @@ class GaitStore:
                 raise
             return store
         create_private(path)
-        file = h5py.File(path, "w")
+        file = h5py.File(path, "w", libver=FORMAT)
         write_attributes(file, radar, dsp, faces)
         for group, columns in data_sets(dsp, faces).items():
             for name, (dtype, shape) in columns.items():
@@ -118,12 +122,15 @@ class GaitStore:
             file = h5py.File(path, mode)
         except OSError as failure:
             raise StoreError(f"cannot be opened: {failure}", where=path) from None
+        store = cls(file)
         try:
-            check_attributes(file)
+            with no_damage(path):
+                check_attributes(file)
+                check_rows(file, store.dsp, store.face_content)
         except StoreError:
             file.close()
             raise
-        return cls(file)
+        return store
 
     def close(self) -> None:
         """Flush and close the file."""
@@ -284,31 +291,40 @@ class GaitStore:
         """Counted rows of a group's data sets; strings as str arrays."""
         count = int(self._file.attrs[f"n_{group}"])
         columns = {}
-        for name in names if names is not None else self._file[group]:
-            data = self._file[f"{group}/{name}"]
-            is_text = h5py.check_string_dtype(data.dtype) is not None
-            columns[name] = _text(data.asstr()[:count]) if is_text else data[:count]
+        with no_damage(self.path):
+            for name in names or data_sets(self.dsp, self.face_content)[group]:
+                data = self._file[f"{group}/{name}"]
+                is_text = h5py.check_string_dtype(data.dtype) is not None
+                columns[name] = _text(data.asstr()[:count]) if is_text else data[:count]
+        return columns
+
+    def _owned(self, group: str, names: Sequence[str], owner: Sequence[str]) -> Columns:
+        """Columns of rows whose recordings say the same of their owner."""
+        columns = self._columns(group, [*owner, "recording", *names])
+        check_owners(self.path, columns, self._columns("recordings", owner), owner)
         return columns
 
     def table(self) -> ClipTable:
         """Everything about the clips but their pictures."""
-        names = ["subject", "session", "take", "direction", "recording", "start_s", "quality",
-                 "velocity_mps", "range_m"]
+        names = ["direction", "start_s", "quality", "velocity_mps", "range_m"]
         valid = self._columns("clips", ["valid"])["valid"]
         share = valid.mean(axis=1, dtype=np.float32) if len(valid) else np.empty(0, np.float32)
-        return ClipTable(**self._columns("clips", names), valid_fraction=share)
+        columns = self._owned("clips", names, ["subject", "session", "take"])
+        return ClipTable(**columns, valid_fraction=share)
 
     def faces(self) -> FaceTable:
         """Everything about the face crops but their pictures."""
-        names = ["subject", "recording", "time_s", "confidence", "sharpness", "n_in_view"]
-        return FaceTable(**self._columns("faces", names))
+        names = ["time_s", "confidence", "sharpness", "n_in_view"]
+        return FaceTable(**self._owned("faces", names, ["subject"]))
 
     def recordings(self) -> list[RecordingEntry]:
         """Return every recording, in the order of the rows."""
         columns = self._columns("recordings")
-        return [
-            to_entry({name: columns[name][k] for name in columns}) for k in range(self.n_recordings)
-        ]
+        with no_damage(self.path):
+            return [
+                to_entry({name: columns[name][k] for name in columns})
+                for k in range(self.n_recordings)
+            ]
 
     def read_clips(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Spectrograms of the clips asked for, uint8 (n, height, width), in the order asked.
@@ -366,33 +382,16 @@ class GaitStore:
                 f"no such row of {group}", where=self.path,
                 got=int(wanted[0] if wanted[0] < 0 else wanted[-1]), expected=f"0 to {count - 1}",
             )
-        data = self._file[f"{group}/{name}"]
-        rows = np.empty((wanted.size, *data.shape[1:]), data.dtype)
         # Runs of neighbours are read at once: HDF5 is slow with long lists of single rows.
-        for run in np.split(np.arange(wanted.size), np.flatnonzero(np.diff(wanted) > 1) + 1):
-            if run.size:
-                rows[run[0] : run[-1] + 1] = data[wanted[run[0]] : wanted[run[-1]] + 1]
+        runs = np.split(np.arange(wanted.size), np.flatnonzero(np.diff(wanted) > 1) + 1)
+        with no_damage(self.path):
+            data = self._file[f"{group}/{name}"]
+            rows = np.empty((wanted.size, *data.shape[1:]), data.dtype)
+            for run in runs:
+                if run.size:
+                    rows[run[0] : run[-1] + 1] = data[wanted[run[0]] : wanted[run[-1]] + 1]
         return rows[place]
 
 
 def _text(values: np.ndarray) -> np.ndarray:
     return np.array(values.tolist(), dtype=np.str_)
-
-
-def create_private(path: Path) -> None:
-    """Make an empty file for its owner only, before anything is in it.
-
-    Raises
-    ------
-    StoreError
-        It exists, or cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        raise StoreError(
-            "exists already", where=path, remedy="open it, or choose another path"
-        ) from None
-    except OSError as failure:
-        raise StoreError(f"cannot be made: {failure.strerror}", where=path) from None

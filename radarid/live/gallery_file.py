@@ -25,7 +25,7 @@ import numpy as np
 from capture.config import RadarConfig
 from capture.errors import ConfigError
 from capture.schema import fingerprint, from_mapping, to_mapping
-from radarid.data.store import create_private
+from radarid.data.private_file import create_private
 from radarid.dsp.params import DspParams
 from radarid.errors import GalleryError, StoreError
 from radarid.live.gallery import Background, Gallery, MatchParams, Templates, check_name

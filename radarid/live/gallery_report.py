@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from capture.schema import to_mapping
-from radarid.data.store import create_private
+from radarid.data.private_file import create_private
 from radarid.live.gallery import Gallery
 from radarid.live.matcher import Matcher, Threshold
 
