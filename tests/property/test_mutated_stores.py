@@ -30,7 +30,8 @@ def outcomes(path: Path, n: int) -> Counter[str]:
     return Counter(line.partition(" ")[2] for line in lines)
 
 
-def test_damage_is_refused(path: Path) -> None:
+def test_damage_is_refused(tmp_path: Path) -> None:
+    path = make_store(tmp_path / "gait.h5", 2, 2, 2, size=16, n_faces=0)
     found = outcomes(path, 1000)
     assert sum(found.values()) == 1000
     assert found["refused"] > 500
