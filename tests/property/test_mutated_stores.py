@@ -34,9 +34,9 @@ def test_damage_is_refused(tmp_path: Path) -> None:
     path = make_store(tmp_path / "gait.h5", 2, 2, 2, size=16, n_faces=0)
     found = outcomes(path, 1000)
     assert sum(found.values()) == 1000
-    assert found["refused"] > 500
+    assert found["refused"] > 900
     # What is read otherwise is text that stands in one place only and has no checksum in HDF5.
-    assert found["otherwise"] < 40, found
+    assert found["otherwise"] < 15, found
 
 
 def test_a_loop_in_a_group_of_the_older_format_is_no_way_to_kill_the_reader(
