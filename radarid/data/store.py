@@ -15,7 +15,7 @@ from capture.config import RadarConfig, waveform_differences
 from capture.errors import ConfigError
 from capture.schema import differing_keys, from_mapping, to_mapping
 from radarid.data.private_file import create_private
-from radarid.data.store_damage import check_owners, check_rows, no_damage
+from radarid.data.store_damage import check_head, check_owners, check_rows, no_damage
 from radarid.data.store_schema import (
     Columns,
     check_attributes,
@@ -118,6 +118,7 @@ class GaitStore:
             raise StoreError("no such store", where=path, remedy="make one: radarid ingest")
         if not h5py.is_hdf5(path):
             raise StoreError("not an HDF5 file", where=path)
+        check_head(path)
         try:
             file = h5py.File(path, mode)
         except OSError as failure:
@@ -295,7 +296,8 @@ class GaitStore:
             for name in names or data_sets(self.dsp, self.face_content)[group]:
                 data = self._file[f"{group}/{name}"]
                 is_text = h5py.check_string_dtype(data.dtype) is not None
-                columns[name] = _text(data.asstr()[:count]) if is_text else data[:count]
+                rows = data.asstr()[:count].tolist() if is_text else data[:count]
+                columns[name] = np.array(rows, np.str_) if is_text else rows
         return columns
 
     def _owned(self, group: str, names: Sequence[str], owner: Sequence[str]) -> Columns:
@@ -391,7 +393,3 @@ class GaitStore:
                 if run.size:
                     rows[run[0] : run[-1] + 1] = data[wanted[run[0]] : wanted[run[-1]] + 1]
         return rows[place]
-
-
-def _text(values: np.ndarray) -> np.ndarray:
-    return np.array(values.tolist(), dtype=np.str_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -70,6 +71,26 @@ def test_rows_of_somebody_else_than_their_recording_says(
         file[f"{group}/{name}"][1] = value
     with GaitStore.open(path) as store, pytest.raises(StoreError, match="damaged"):
         (store.table if group == "clips" else store.faces)()
+
+
+def test_a_text_that_is_said_to_be_longer_than_the_file_takes_no_memory(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        rows = file["recordings/history"].id
+        mask, references = rows.read_direct_chunk((0,))
+        rows.write_direct_chunk((0,), b"\xff\xff\xff\x7f" + references[4:], mask)
+    with pytest.raises(StoreError, match=r"21474\d+ bytes of text"):
+        GaitStore.open(path)
+
+
+def test_a_heap_of_text_that_leads_nowhere_is_not_walked(path: Path) -> None:
+    """HDF5 does not come back from it."""
+    raw, endless = path.read_bytes(), 2**64 - 16  # a step of 0
+    places = [found.start() + 16 for found in re.finditer(b"GCOL", raw)]
+    assert len(places) > 1
+    for place in places:
+        path.write_bytes(raw[: place + 8] + endless.to_bytes(8, "little") + raw[place + 16 :])
+        with pytest.raises(StoreError, match=f"a text of {endless} bytes at byte {place}"):
+            GaitStore.open(path)
 
 
 @pytest.mark.parametrize("n_clips", [-1, 10**12, "many"])
