@@ -71,12 +71,17 @@ def check_rows(file: h5py.File, dsp: DspParams, faces: FaceContent) -> None:
                 if name not in file[group]:  # whoever reads it will notice
                     continue
                 data = file[f"{group}/{name}"]
-                if (data.dtype, data.shape[1:]) != (dtype, shape) or not 0 <= count <= len(data):
+                is_text = h5py.check_string_dtype(dtype)  # its dtype alone is that of any object
+                if (
+                    (data.dtype, data.shape[1:]) != (dtype, shape)
+                    or h5py.check_string_dtype(data.dtype) != is_text
+                    or not 0 <= count <= len(data)
+                ):
                     raise damaged(
                         path, f"{group}/{name}: {data.shape} of {data.dtype}",
                         f"at least {count} rows {shape} of {dtype}",
                     )
-                if h5py.check_string_dtype(dtype):
+                if is_text:
                     for address in _heaps(data, count, path):
                         _check_heap(stream, address, path)
 

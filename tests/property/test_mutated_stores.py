@@ -99,3 +99,12 @@ def test_impossible_counts(path: Path, n_clips: object) -> None:
         file.attrs["n_clips"] = n_clips
     with pytest.raises(StoreError, match="damaged"):
         GaitStore.open(path)
+
+
+def test_other_things_in_the_place_of_text(path: Path) -> None:
+    """To numpy they are objects, too; read as text they can kill."""
+    with h5py.File(path, "r+") as file:
+        del file["recordings/name"]
+        file.create_dataset("recordings/name", (4,), h5py.vlen_dtype("f8"), maxshape=(None,))
+    with pytest.raises(StoreError, match="recordings/name"):
+        GaitStore.open(path)
