@@ -187,9 +187,9 @@ def test_the_commands(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [n for n in configs.shipped("train") if "preset" not in n])
 def test_shipped_recipes_load_with_and_without_preset(name: str) -> None:
     whole = configs.load(TrainConfig, "train", name)
-    assert whole.recipe == name
+    assert whole.recipe == name.removesuffix("-best")  # a recipe with other weights
     small = configs.load(TrainConfig, "train", [name, "preset-cpu"], ["seed=3"])
-    assert (small.recipe, small.seed, small.control) == (name, 3, True)
+    assert (small.recipe, small.seed, small.control) == (whole.recipe, 3, True)
     assert small.optim.n_epochs < whole.optim.n_epochs
     assert small.average.enabled == whole.average.enabled
 
