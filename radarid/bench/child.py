@@ -16,12 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from radarid.bench import lineup
-from radarid.bench.job import Job, image_of_stream
-from radarid.bench.workload import endless_frames, evenly_spaced
-from radarid.dsp.spectrogram import SpectrogramStream
+from radarid.garbage import collect_less
 
 _WARM_UP_FRAMES = 30
 _FRAMES_AT_ONCE = 16
@@ -34,6 +29,10 @@ def say(event: str, **facts: Any) -> None:
 
 def image(name: str, path: str, warm_up: str = "") -> None:
     """A contender's first image, or its second when there is a file to warm up with."""
+    from radarid.bench import lineup
+    from radarid.bench.job import Job
+    from radarid.bench.workload import evenly_spaced
+
     contender, workload = lineup.by_name(name), evenly_spaced()
     if warm_up:
         contender.make(Job(Path(warm_up), workload))()
@@ -44,6 +43,12 @@ def image(name: str, path: str, warm_up: str = "") -> None:
 
 def stream(seconds: str) -> None:
     """An image of a long stream, whose frames are the same few in turn."""
+    import numpy as np
+
+    from radarid.bench.job import image_of_stream
+    from radarid.bench.workload import endless_frames, evenly_spaced
+    from radarid.dsp.spectrogram import SpectrogramStream
+
     workload = evenly_spaced()
     radar = workload.radar
     for n_frames in (_WARM_UP_FRAMES, workload.n_frames(float(seconds))):
@@ -60,6 +65,9 @@ def stream(seconds: str) -> None:
 
 def live(n_frames: str) -> None:
     """Frames one at a time when they are due; how long each took, after the first second."""
+    from radarid.bench.workload import endless_frames, evenly_spaced
+    from radarid.dsp.spectrogram import SpectrogramStream
+
     workload = evenly_spaced()
     radar = workload.radar
     engine = SpectrogramStream(radar, workload.params)
@@ -81,5 +89,6 @@ def live(n_frames: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_less()  # as the command line does, before the imports
     modes: dict[str, Callable[..., None]] = {"image": image, "stream": stream, "live": live}
     modes[sys.argv[1]](*sys.argv[2:])

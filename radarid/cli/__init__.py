@@ -92,7 +92,9 @@ def _options(
 def main() -> None:
     """Run the command line; an explained error becomes one message and exit code 2."""
     from capture.errors import ExplainedError
+    from radarid.garbage import collect_less
 
+    collect_less()
     try:
         app()
     except ExplainedError as failure:

@@ -198,7 +198,7 @@ def middle(
     there: Index,
 ) -> None:  # fmt: skip
     """A pass of radix 16 that is neither the first nor the last, from `here` in the array."""
-    with n_left.times() as j, m.times(hide=True) as k:
+    with n_left.times() as j, m.times() as k:
         read = _points(spectra, here + (k + m * j) * _SIZE, m * n_left * _SIZE)
         place = there + (k + m * j * 16) * _SIZE
         _pass(16, read, twiddles, first + j * 32, spectra, place, m * _SIZE)
@@ -208,7 +208,7 @@ def middle(
 def last_to_bins(spectra: Array, here: Index, m: Index, n_kept: Index, there: Index) -> None:
     """Last pass of 16 m points; outputs below n_kept m are stored, or computed at all."""
     for part, first, last in ((4, 0, 4), (16, 5, 16)):
-        with n_kept.within(first, last), m.times(hide=True) as k:
+        with n_kept.within(first, last), m.times() as k:
             for number, z in butterfly(16, _points(spectra, here + k * _SIZE, m * _SIZE)):
                 if number < part:
                     _write(spectra, there + (k + m * number) * _SIZE, z)

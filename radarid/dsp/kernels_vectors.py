@@ -99,17 +99,16 @@ class Index:
         return Index(self.builder, self.builder.select(lower, self.value, other.value))
 
     @contextmanager
-    def times(self, *, hide: bool = False) -> Iterator[Index]:
+    def times(self) -> Iterator[Index]:
         """Repeat the instructions inside that often; the number of the round, from 0 on.
 
-        LLVM takes long to relate all loads and stores of a loop of a thousand instructions to
-        each other, and their places to the round. It leaves the first when it meets the empty
-        assembly here, and the second, too, when that is where the number comes from (`hide`).
+        LLVM takes long to relate the places of a thousand loads and stores to the round, and to
+        each other. It cannot where the number comes out of assembly, of which there is none here.
         """
         with cgutils.for_range(self.builder, self.value) as loop:
             same = ir.FunctionType(_INDEX, [_INDEX])
             number = self.builder.asm(same, "", "=r,0", [loop.index], side_effect=True)
-            yield Index(self.builder, number if hide else loop.index)
+            yield Index(self.builder, number)
 
     @contextmanager
     def within(self, first: int, last: int) -> Iterator[None]:
@@ -263,7 +262,7 @@ def transpose_in(
 
     Row 0 has them from word `first` on, and goes on for LANES pairs after its pair `last`.
     """
-    with _rounds(n, LANES).times(hide=True) as block:
+    with _rounds(n, LANES).times() as block:
         pair = (block * LANES).at_most(last)
         place = first + pair * 2
         rows = [Vector(words.builder, words.units(place + stride * row)) for row in range(LANES)]
@@ -279,7 +278,7 @@ def transpose_out(
 
     Row k, `stride` floats after row k - 1, gets lane k of every register.
     """
-    with (n // LANES).times(hide=True) as block:
+    with (n // LANES).times() as block:
         pair = first + block * (2 * LANES * LANES)
         numbers = [spectra.vector(pair + k * LANES) for k in range(2 * LANES)]
         parts = [_transposed(numbers[part::2]) for part in (0, 1)]
@@ -299,7 +298,7 @@ def transpose_out(
 @instruction
 def sum_lanes(vectors: Array, sums: Array, n: Index) -> None:
     """Sums over the lanes of n registers, as n float32; lane by lane, in their order."""
-    with (n // LANES).times(hide=True) as block:
+    with (n // LANES).times() as block:
         first = block * (LANES * LANES)
         rows = _transposed([vectors.vector(first + k * LANES) for k in range(LANES)])
         total = rows[0]

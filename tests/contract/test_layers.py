@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("capture", "radarid.dsp", "radarid.data", "radarid.learn", "radarid.live",
           "radarid.bench", "radarid.cli")
 SHARED = {"radarid", "radarid.config", "radarid.errors", "radarid.seeding", "radarid.provenance",
-          "radarid.progress"}
+          "radarid.progress", "radarid.garbage"}
 DOORS = {
     "numba": ("radarid/dsp/kernels", "capture/simulate/synthesis.py"),
     "h5py": ("radarid/data/store", "radarid/live/gallery_file.py"),
