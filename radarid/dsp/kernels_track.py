@@ -91,41 +91,6 @@ def _highest(score: np.ndarray, n: int) -> int:
     return highest
 
 
-@_part
-def _take_better(
-    score: np.ndarray, cost: np.float32, first: int, best: np.ndarray, source: np.ndarray
-) -> None:
-    """Where a path from another speed's states, from number `first`, is better: take it."""
-    for b in range(best.shape[0]):
-        option = score[b] - cost
-        better = option > best[b]
-        best[b] = option if better else best[b]
-        source[b] = first + b if better else source[b]
-
-
-@_part
-def _move(
-    best: np.ndarray,
-    source: np.ndarray,
-    move: int,
-    cost: np.float32,
-    target: np.ndarray,
-    before: np.ndarray,
-) -> None:
-    """Where a path that moves `move` bins is better: take it."""
-    n = best.shape[0]
-    first, last = max(0, move), min(n, n + move)
-    if first >= last:
-        return
-    target, before = target[first:last], before[first:last]
-    best, source = best[first - move : last - move], source[first - move : last - move]
-    for b in range(last - first):
-        option = best[b] - cost
-        better = option > target[b]
-        target[b] = option if better else target[b]
-        before[b] = source[b] if better else before[b]
-
-
 @_kernel
 def advance(
     evidence: np.ndarray,
@@ -153,21 +118,24 @@ def advance(
         new[nobody], came_from[nobody] = score[leader] - leave_cost, leader
     for speed in range(speeds.shape[0]):
         row = speed * n
+        slower, faster = max(speed - 1, 0) * n, min(speed + 1, speeds.shape[0] - 1) * n
         for b in range(n):
-            best[b], source[b] = score[row + b], row + b
-        for other in (speed - 1, speed + 1):
-            if 0 <= other < speeds.shape[0]:
-                first = other * n
-                _take_better(score[first : first + n], speed_cost, first, best, source)
-        target, before = new[row : row + n], came_from[row : row + n]
-        for b in range(n):
-            target[b], before[b] = new[nobody] - enter_cost[speed], nobody
+            top, at = score[row + b], row + b
+            if score[slower + b] - speed_cost > top:
+                top, at = score[slower + b] - speed_cost, slower + b
+            if score[faster + b] - speed_cost > top:
+                top, at = score[faster + b] - speed_cost, faster + b
+            best[b], source[b] = top, at
+        entered = new[nobody] - enter_cost[speed]
         ahead = round(speeds[speed] * (n_before + 1)) - round(speeds[speed] * n_before)
-        for slip in (0, -1, 1):
-            cost = slip_cost if slip != 0 else np.float32(0)
-            _move(best, source, ahead + slip, cost, target, before)
         for b in range(n):
-            target[b] += evidence[b]
+            top, at = entered, nobody
+            for slip in (0, -1, 1):
+                before = b - ahead - slip
+                cost = slip_cost if slip != 0 else np.float32(0)
+                if 0 <= before < n and best[before] - cost > top:
+                    top, at = best[before] - cost, source[before]
+            new[row + b], came_from[row + b] = top + evidence[b], at
     top = new[_highest(new, nobody + 1)]
     for state in range(nobody + 1):
         score[state] = new[state] - top
