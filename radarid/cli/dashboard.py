@@ -17,7 +17,7 @@ from radarid.cli.identify_live import (
     identify_live,
 )
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
-from radarid.cli.student import ModelOption, RunOption, open_student
+from radarid.cli.student import ModelOption, RunOption, WalkersOption, open_student
 from radarid.cli.web import AddressOption, TokenOption, served
 
 
@@ -40,6 +40,7 @@ def dashboard(
     passive: PassiveOption = False,
     record: KeepOption = None,
     window: WindowOption = 10.0,
+    walkers: WalkersOption = None,
     config_port: ConfigPortOption = 4096,
     data_port: DataPortOption = 4098,
 ) -> None:
@@ -53,7 +54,7 @@ def dashboard(
     from radarid.cli.identify import open_matcher
     from radarid.live.identify import Decider
 
-    student = open_student(run, model)
+    student = open_student(run, model, walkers)
     matcher = open_matcher(student, gallery, key) if gallery else None
     options = LiveOptions(
         radar=radar, serial=serial, interface=interface, dca=dca, passive=passive, record=record,

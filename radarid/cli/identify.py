@@ -21,7 +21,7 @@ from radarid.cli.identify_live import (
 )
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_error, print_json
-from radarid.cli.student import ModelOption, RunOption, open_student
+from radarid.cli.student import ModelOption, RunOption, WalkersOption, open_student
 from radarid.cli.web import AddressOption, TokenOption, WebOption, served
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def identify(
     passive: PassiveOption = False,
     record: KeepOption = None,
     window: WindowOption = 10.0,
+    walkers: WalkersOption = None,
     web: WebOption = None,
     web_address: AddressOption = "127.0.0.1",
     web_token: TokenOption = None,
@@ -82,7 +83,7 @@ def identify(
 
     if live == bool(files):
         raise typer.BadParameter("give recordings, or --live, and not both")
-    student = open_student(run, model)
+    student = open_student(run, model, walkers)
     matcher = open_matcher(student, gallery, key) if gallery and not head else None
     if live:
         options = LiveOptions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from radarid.learn.student_facts import GaitStudent
+    from radarid.learn.student_file import TrainedStudent
+    from radarid.live.onnx_student import OnnxStudent
 
 RunOption = Annotated[Path | None, typer.Option(help="Folder of a finished training.")]
 ModelOption = Annotated[
@@ -20,15 +23,33 @@ ModelOption = Annotated[
     ),
 ]
 
+WalkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--walkers", min=1, metavar="N",
+        help="Tell up to N people in view apart, by distance, speed and direction.",
+        show_default="as the student was trained: 1",
+    ),
+]
 
-def open_student(run: Path | None, model: Path | None) -> GaitStudent:
-    """Load the student of --run or of --model.
+
+def open_student(
+    run: Path | None, model: Path | None, walkers: int | None = None
+) -> GaitStudent:
+    """Load the student of --run or of --model, to see so many walkers at once.
 
     Raises
     ------
     RunError
         Both or neither; or it cannot be loaded.
     """
+    student = _load_student(run, model)
+    if walkers is None:
+        return student
+    return replace(student, dsp=replace(student.dsp, max_walkers=walkers))
+
+
+def _load_student(run: Path | None, model: Path | None) -> OnnxStudent | TrainedStudent:
     from radarid.errors import RunError
 
     # Torch's threads spin while they wait, and where others want the cores a clip takes a second.

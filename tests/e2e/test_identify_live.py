@@ -13,14 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from live_students import words, write_recording, write_run
-from walk_files import DSP, RADAR
+from walk_files import RADAR
 
 from capture.file.recording import open_recording
 from capture.file.sidecar import read_sidecar
@@ -39,7 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_recording(folder / "walk.bin", WALK)
     write_recording(folder / "two.bin", TWO)
     write_run(folder / "run")
-    write_run(folder / "run2", replace(DSP, max_walkers=2))
     return folder
 
 
@@ -112,8 +110,8 @@ def started(*command: object) -> Iterator[Process]:
         process.kill()
 
 
-def live(folder: Path, net: dict[str, str], *more: object, run: str = "run") -> Any:
-    return started("identify", "--live", "--run", folder / run, "--interface", net["host"],
+def live(folder: Path, net: dict[str, str], *more: object) -> Any:
+    return started("identify", "--live", "--run", folder / "run", "--interface", net["host"],
                    "--dca", net["dca"], "--json", *more)
 
 
@@ -121,8 +119,9 @@ def emulated(walk: Path, net: dict[str, str], *more: object) -> Any:
     return started("emulate", walk, "--host", net["host"], "--dca", net["dca"], *more)
 
 
-def identified(folder: Path, walk: str, run: str = "run") -> list[dict[str, Any]]:
-    done = subprocess.run([*RADARID, "identify", folder / walk, "--run", folder / run, "--json"],
+def identified(folder: Path, walk: str, *more: object) -> list[dict[str, Any]]:
+    command = ["identify", folder / walk, "--run", folder / "run", "--json", *more]
+    done = subprocess.run([*RADARID, *map(str, command)],
                           capture_output=True, text=True, env=FAST, check=True)
     return list(json.loads(done.stdout))
 
@@ -132,9 +131,9 @@ def is_silent(line: dict[str, Any]) -> bool:
 
 
 def listened_to(walk: str, folder: Path, net: dict[str, str], *faults: object,
-                more: tuple[object, ...] = (), run: str = "run") -> list[dict[str, Any]]:
+                more: tuple[object, ...] = ()) -> list[dict[str, Any]]:
     """Lines of a listener, from before the first packet to after the last."""
-    with live(folder, net, "--passive", *more, run=run) as listener:
+    with live(folder, net, "--passive", *more) as listener:
         listener.await_word("listening")
         with emulated(folder / walk, net, "--start-now", *faults):
             listener.until(is_silent)
@@ -184,8 +183,8 @@ def test_losses_are_borne_and_told(folder: Path, net: dict[str, str]) -> None:
 
 
 def test_two_walkers_at_once(folder: Path, net: dict[str, str]) -> None:
-    lines = listened_to("two.bin", folder, net, run="run2")
-    filed = identified(folder, "two.bin", run="run2")
+    lines = listened_to("two.bin", folder, net, more=("--walkers", 2))
+    filed = identified(folder, "two.bin", "--walkers", 2)
     assert [walker["track"] for walker in filed] == [0, 1]
     assert clips_of(lines) == [clip for walker in filed for clip in clips_in(walker)]
     last = {one["track"]: one for line in lines for one in line["decisions"]}
