@@ -228,8 +228,8 @@ def _audit_onnx(path: Path) -> Report:
     findings = [Finding("graph", odd) for odd in contents.odd]
     findings += [Finding("graph", f"operators of another kind: {d}") for d in contents.domains]
     findings += [
-        Finding(f"metadata {key}", f"{length} characters, perhaps data")
-        for key, length in contents.metadata.items() if length > 1 << 16
+        Finding(f"metadata {key}", f"{len(text)} characters, perhaps data")
+        for key, text in contents.metadata.items() if len(text) > 1 << 16
     ]  # fmt: skip
     findings += [
         Finding(tensor.name, "its values lie in another file")

@@ -72,9 +72,9 @@ def _area_mean(planes: Tensor, size: int) -> Tensor:
     """Mean over the area of each pixel, rounded: differences of running sums, axis by axis.
 
     Pixel k of `size` covers floor(k n / size) to ceil((k + 1) n / size) of n, as
-    `interpolate(mode="area")` has it.
+    `interpolate(mode="area")` has it. The sums are integers, of which no precision takes digits.
     """
-    lengths = []
+    planes, lengths = planes.to(torch.int64), []
     for axis in (2, 3):
         n, pixel = planes.shape[axis], torch.arange(size)
         first, end = pixel * n // size, -(-(pixel + 1) * n // size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,6 @@ class OnnxSession:
     Attributes
     ----------
     inputs, outputs : name -> shape, in the graph's order; a length that is free is a text
-    metadata : texts that the file carries
 
     Raises
     ------
@@ -56,10 +54,8 @@ class OnnxSession:
             )
             self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
             self.outputs = {each.name: tuple(each.shape) for each in self._session.get_outputs()}
-            texts = self._session.get_modelmeta().custom_metadata_map
         except _FAILURES as failure:
             raise self._damaged(failure) from None
-        self.metadata: Mapping[str, str] = texts
 
     def run(self, outputs: list[str], **inputs: np.ndarray) -> list[np.ndarray]:
         """Compute some outputs.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,20 +26,24 @@ from radarid.live.onnx_file import check_seal, seal
 from radarid.live.onnx_session import OnnxSession
 from radarid.live.onnx_tensors import read_onnx
 
+if TYPE_CHECKING:
+    from radarid.live.openvino_session import OpenVinoSession
+
 CLIPS, EMBEDDING, LOGITS, TEMPLATES = "clips", "embedding", "logits", "templates"
 _FACTS, _FINGERPRINT, _PRECISION = "radarid.student", "radarid.fingerprint", "radarid.precision"
 
 
 @dataclass(frozen=True)
 class OnnxStudent:
-    """A student that ONNX Runtime computes; see `TrainedStudent` for what the attributes are.
+    """A student that ONNX Runtime or OpenVINO computes; `TrainedStudent` tells of the attributes.
 
     Further attributes: `session` is the graph, from clips to embedding and logits; `precision`,
-    "float32" or "int8", is that of its weights. With float32 `fingerprint` is that of the student
-    it was exported from, so that their galleries are exchangeable; with int8 it has its own.
+    "float32" or "int8", is that of its weights, or "bfloat16" that of all its numbers. With
+    float32 `fingerprint` is that of the student it was exported from, so that their galleries are
+    exchangeable; with the others it has its own.
     """
 
-    session: OnnxSession
+    session: OnnxSession | OpenVinoSession
     precision: str
     fingerprint: str
     templates: np.ndarray
@@ -118,18 +123,19 @@ def pack(
     return seal(graph, {_FACTS: facts, _FINGERPRINT: fingerprint, _PRECISION: precision})
 
 
-def load_onnx(path: Path, n_threads: int = 0) -> OnnxStudent:
+def load_onnx(path: Path, n_threads: int = 0, *, bfloat16: bool = False) -> OnnxStudent:
     """Load a student that `radarid export` wrote.
 
     Parameters
     ----------
     path : of the ONNX file
     n_threads : that share the work; 0 takes all cores
+    bfloat16 : let OpenVINO compute float32 weights in bfloat16, which rounds to 8 significant bits
 
     Raises
     ------
     RunError
-        Missing, damaged, changed since, or another kind of file.
+        Missing, damaged, changed since, or another kind of file; or bfloat16 is out of reach.
     AuditError
         Sealed, but not an ONNX file.
     """
@@ -138,17 +144,25 @@ def load_onnx(path: Path, n_threads: int = 0) -> OnnxStudent:
     except OSError as failure:
         raise RunError(f"cannot be read: {failure.strerror}", where=path) from None
     check_seal(data, path)
-    if any(tensor.is_external for tensor in read_onnx(path).tensors):
+    contents = read_onnx(path)
+    if any(tensor.is_external for tensor in contents.tensors):
         raise RunError("some of its numbers lie in another file", where=path)
-    session = OnnxSession(data, path, n_threads)
+    texts = contents.metadata
     try:
-        facts = read_facts(json.loads(session.metadata[_FACTS]), path)
-        precision, fingerprint = session.metadata[_PRECISION], session.metadata[_FINGERPRINT]
+        facts = read_facts(json.loads(texts[_FACTS]), path)
+        precision, fingerprint = texts[_PRECISION], texts[_FINGERPRINT]
     except (KeyError, ValueError, RecursionError) as failure:
         raise RunError("not a student that radarid exported", where=path,
                        got=f"{type(failure).__name__}: {failure}"[:200]) from None
     if precision not in ("float32", "int8"):
         raise RunError("damaged", where=path, got=precision, expected="float32 or int8")
+    session: OnnxSession | OpenVinoSession
+    if bfloat16:
+        session = _open_bfloat16(data, path, n_threads, precision)
+        fingerprint = hashlib.sha256(f"{fingerprint} bfloat16".encode()).hexdigest()[:16]
+        precision = "bfloat16"
+    else:
+        session = OnnxSession(data, path, n_threads)
     templates = _templates(session, facts, path)
     return OnnxStudent(
         session, precision, fingerprint, templates, facts.name, facts.input, facts.subjects,
@@ -156,7 +170,26 @@ def load_onnx(path: Path, n_threads: int = 0) -> OnnxStudent:
     )  # fmt: skip
 
 
-def _templates(session: OnnxSession, facts: StudentFacts, where: Path) -> np.ndarray:
+def _open_bfloat16(data: bytes, path: Path, n_threads: int, precision: str) -> OpenVinoSession:
+    if precision != "float32":
+        raise RunError(
+            "bfloat16 is for float32 weights", where=path, got=f"{precision} weights",
+            remedy="export it without --int8, or leave out --bfloat16",
+        )
+    try:
+        from radarid.live.openvino_session import OpenVinoSession
+    except ModuleNotFoundError as failure:
+        if failure.name != "openvino":
+            raise
+        raise RunError(
+            "OpenVINO is not installed", got="--bfloat16", remedy="pip install openvino"
+        ) from None
+    return OpenVinoSession(data, path, n_threads)
+
+
+def _templates(
+    session: OnnxSession | OpenVinoSession, facts: StudentFacts, where: Path
+) -> np.ndarray:
     """Run the graph once, see that it gives what it should, and keep the templates."""
     outputs = [EMBEDDING, LOGITS, TEMPLATES]
     if list(session.inputs) != [CLIPS] or list(session.outputs) != outputs:

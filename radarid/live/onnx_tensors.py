@@ -39,7 +39,7 @@ class OnnxContents:
     tensors : initialisers and constants, of subgraphs and functions too
     inputs, outputs : names
     domains : of operators other than ONNX's own
-    metadata : key -> length of the value
+    metadata : texts that the file carries
     odd : whatever else could hide data
     """
 
@@ -47,7 +47,7 @@ class OnnxContents:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     domains: set[str] = field(default_factory=set)
-    metadata: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
 
 
@@ -73,7 +73,7 @@ def read_onnx(path: Path) -> OnnxContents:
                         _read_node(node, contents, _DEEPEST)
             elif number == _MODEL_METADATA and isinstance(value, memoryview):
                 entry = dict(_fields(value))
-                contents.metadata[_text(entry.get(1, b""))] = len(_bytes(entry.get(2, b"")))
+                contents.metadata[_text(entry.get(1, b""))] = _text(entry.get(2, b""))
     except OSError as failure:
         raise AuditError(f"cannot be read: {failure.strerror}", where=path) from None
     except (ValueError, IndexError) as failure:

@@ -26,6 +26,7 @@ DOORS = {
         "capture/camera/torchvision_guard.py", "radarid/bench/contenders_tiles.py",
     ),
     "onnxruntime": ("radarid/live/onnx_session.py",),
+    "openvino": ("radarid/live/openvino_session.py",),
     "tornado": ("radarid/live/dashboard/",),
     "torchvision": ("radarid/learn/", "capture/camera/torchvision_guard.py"),
 }
