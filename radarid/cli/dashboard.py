@@ -17,13 +17,14 @@ from radarid.cli.identify_live import (
     identify_live,
 )
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
-from radarid.cli.student import ModelOption, RunOption, WalkersOption, open_student
+from radarid.cli.student import Bfloat16Flag, ModelOption, RunOption, WalkersOption, open_student
 from radarid.cli.web import AddressOption, TokenOption, served
 
 
 def dashboard(
     run: RunOption = None,
     model: ModelOption = None,
+    bfloat16: Bfloat16Flag = False,
     port: Annotated[
         int, typer.Option("--web", metavar="PORT", min=0, max=65535, help="Of the page.")
     ] = 8600,
@@ -54,7 +55,7 @@ def dashboard(
     from radarid.cli.identify import open_matcher
     from radarid.live.identify import Decider
 
-    student = open_student(run, model, walkers)
+    student = open_student(run, model, walkers, bfloat16=bfloat16)
     matcher = open_matcher(student, gallery, key) if gallery else None
     options = LiveOptions(
         radar=radar, serial=serial, interface=interface, dca=dca, passive=passive, record=record,

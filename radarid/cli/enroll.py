@@ -12,7 +12,7 @@ from radarid.cli.enroll_live import received
 from radarid.cli.identify_live import InterfaceOption, LiveOptions, PassiveOption, SerialOption
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_json, print_table
-from radarid.cli.student import ModelOption, RunOption, open_student
+from radarid.cli.student import Bfloat16Flag, ModelOption, RunOption, open_student
 
 if TYPE_CHECKING:
     from capture.types import FrameSource
@@ -46,6 +46,7 @@ def enroll(
     data_port: DataPortOption = 4098,
     run: RunOption = None,
     model: ModelOption = None,
+    bfloat16: Bfloat16Flag = False,
     session: Annotated[
         str | None, typer.Option(help="Day of these walks; default: as the recordings say.")
     ] = None,
@@ -85,7 +86,8 @@ def enroll(
         raise typer.BadParameter("give recordings, or --live, and not both")
     wanted = {"false_accept_rate": false_accept_rate, "norm": norm}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    student, secret = open_student(run, model), read_key(key) if key else None
+    student = open_student(run, model, bfloat16=bfloat16)
+    secret = read_key(key) if key else None
     exists = gallery.exists()
     if exists:
         _refuse_background(gallery, background)

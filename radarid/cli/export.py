@@ -20,6 +20,10 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Weights of 8 bits; says what that costs.")
     ] = False,
+    bfloat16: Annotated[
+        bool,
+        typer.Option("--bfloat16", help="Says what `identify --bfloat16` will cost with the file."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Write the student and what comes before it as an ONNX file that stands alone.
@@ -29,7 +33,7 @@ def export(
     """
     from radarid.live.export import export as write
 
-    found = write(run, onnx, int8=int8)
+    found = write(run, onnx, int8=int8, bfloat16=bfloat16)
     if as_json:
         print_json(asdict(found))
     else:
@@ -45,12 +49,12 @@ def _print(found: Exported) -> None:
         f"{check.n_real} of them real"
     )
     typer.echo(f"  audit: clean ({found.audit.n_examined} tensors examined)")
-    if found.precision == "float32":
+    if not found.held_against:
         return
     if isinstance(found.cost, str):
-        typer.echo(f"  cost of 8 bits not measured: {found.cost}")
+        typer.echo(f"  cost of {found.held_against} not measured: {found.cost}")
         return
-    print_table("test part", ("weights", "clips", "walks", "logits differ by", "least cosine"), (
+    print_table("test part", ("precision", "clips", "walks", "logits differ by", "least cosine"), (
         (name, f"{each.clips:.3f}", f"{each.walks:.3f}", f"{each.logit_difference:.2g}",
          f"{each.least_cosine:.5f}") for name, each in found.cost.items()
     ))  # fmt: skip

@@ -21,7 +21,7 @@ from radarid.cli.identify_live import (
 )
 from radarid.cli.link import BoardOption, ConfigPortOption, DataPortOption
 from radarid.cli.output import JsonFlag, print_error, print_json
-from radarid.cli.student import ModelOption, RunOption, WalkersOption, open_student
+from radarid.cli.student import Bfloat16Flag, ModelOption, RunOption, WalkersOption, open_student
 from radarid.cli.web import AddressOption, TokenOption, WebOption, served
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def identify(
     ] = None,
     run: RunOption = None,
     model: ModelOption = None,
+    bfloat16: Bfloat16Flag = False,
     radar: Annotated[
         str | None, typer.Option(help="Radar configuration; default: the one beside each file.")
     ] = None,
@@ -83,7 +84,7 @@ def identify(
 
     if live == bool(files):
         raise typer.BadParameter("give recordings, or --live, and not both")
-    student = open_student(run, model, walkers)
+    student = open_student(run, model, walkers, bfloat16=bfloat16)
     matcher = open_matcher(student, gallery, key) if gallery and not head else None
     if live:
         options = LiveOptions(
@@ -106,7 +107,7 @@ def identify(
             n_failed += 1
             print_error(failure)
             continue
-        results += [_as_table(path, result, threshold) for result in found]
+        results += [_as_table(path, result, threshold, student.precision) for result in found]
         if not as_json:
             for result in found:
                 _print_result(result, len(found) > 1)
@@ -149,10 +150,13 @@ def _print_result(result: WalkResult, has_company: bool) -> None:
     )
 
 
-def _as_table(path: Path, result: WalkResult, threshold: float) -> dict[str, Any]:
+def _as_table(
+    path: Path, result: WalkResult, threshold: float, precision: str
+) -> dict[str, Any]:
     return {
         "file": str(path),
         "answer": result.answer,
         "threshold": threshold,
+        "precision": precision,
         **asdict(result),
     }

@@ -78,6 +78,10 @@ class GaitStudent(Protocol):
         """Least score of a walk that is accepted as somebody."""
 
     @property
+    def precision(self) -> str:
+        """Of what it computes with: "float32", "int8" or "bfloat16"."""
+
+    @property
     def fingerprint(self) -> str:
         """Of what turns clips into embeddings: those of equal fingerprints can be compared."""
 

@@ -57,6 +57,11 @@ class TrainedStudent:
         return self.calibration.threshold
 
     @property
+    def precision(self) -> str:
+        """Of the weights, and of what is computed."""
+        return "float32"
+
+    @property
     def fingerprint(self) -> str:
         """First 16 hex digits of a SHA-256 of what turns clips into embeddings.
 

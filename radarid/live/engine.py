@@ -220,6 +220,7 @@ class LiveIdentifier:
             latency_ms=self.timings.medians_ms(),
             threshold=self._decider.threshold,
             subjects=self._decider.subjects,
+            precision=self._decider.student.precision,
         )
         self._n_snapshots += 1
         self._shown_at_s, self._clips = now_s, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from radarid import seeding
 from radarid.errors import RunError
+from radarid.learn.student_facts import GaitStudent
 from radarid.learn.student_file import TrainedStudent, load_student
 from radarid.live.audit import Report, audit
 from radarid.live.model_card import card_text
@@ -50,8 +52,9 @@ class Exported:
     precision : "float32" or "int8", of the weights
     n_bytes : of the model
     check : of the float32 graph
-    cost : name of the student -> its scores on the run's whole test part: "float32", "int8"; for
-        float32, or without the run's store, why that was not measured
+    held_against : "int8" or "bfloat16", which `cost` is of; "" if of none
+    cost : name of the student -> its scores on the run's whole test part: "float32", and
+        `held_against`; without that, or the run's store, why that was not measured
     audit : of the model
     """
 
@@ -60,11 +63,14 @@ class Exported:
     precision: str
     n_bytes: int
     check: Check
+    held_against: str
     cost: dict[str, Scores] | str
     audit: Report
 
 
-def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
+def export(
+    run: Path, path: Path, *, int8: bool = False, bfloat16: bool = False
+) -> Exported:
     """Write the student of a run as an ONNX file that stands alone, and a model card beside it.
 
     Parameters
@@ -72,13 +78,18 @@ def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
     run : folder of a finished training
     path : of the file to be, ending in .onnx; the card gets the same name with .md
     int8 : exchange the weights with 8-bit ones, and measure what that costs
+    bfloat16 : measure what it costs to compute the file in bfloat16; its weights stay float32
 
     Raises
     ------
     RunError
         No finished training; or the graph's logits are further than `TOLERANCE` from the
-        student's; or the audit found something. Nothing is left behind then.
+        student's; or the audit found something; or bfloat16 is out of reach, or of int8 weights.
+        Nothing is left behind then.
     """
+    if int8 and bfloat16:
+        raise RunError("bfloat16 is for float32 weights", got="--int8 and --bfloat16",
+                       expected="one of them")  # fmt: skip
     if path.suffix != ".onnx":
         raise RunError("an ONNX file is to be written", got=path.name, expected="a name in .onnx")
     student = load_student(run)
@@ -92,7 +103,10 @@ def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
         if int8:
             graph = to_int8(graph)
             partial.write_bytes(pack(graph, student, "int8", _fingerprint(graph)))
-            cost = _measure(run, student, load_onnx(partial))
+            cost = _measure(run, {"float32": student, "int8": load_onnx(partial)})
+        elif bfloat16:
+            rounded = load_onnx(partial, bfloat16=True)
+            cost = _measure(run, {"float32": student, "bfloat16": rounded})
         [report] = audit(partial)
         if not report.is_clean:
             raise RunError(
@@ -104,7 +118,7 @@ def export(run: Path, path: Path, *, int8: bool = False) -> Exported:
         partial.unlink(missing_ok=True)
     found = Exported(
         path, path.with_suffix(".md"), "int8" if int8 else "float32", path.stat().st_size, check,
-        cost, report,
+        "int8" if int8 else "bfloat16" if bfloat16 else "", cost, report,
     )  # fmt: skip
     found.card.write_text(card_text(run, student, found), encoding="utf-8")
     return found
@@ -150,6 +164,6 @@ def _fingerprint(graph: bytes) -> str:
     return hashlib.sha256(graph).hexdigest()[:16]
 
 
-def _measure(run: Path, student: TrainedStudent, graph: OnnxStudent) -> dict[str, Scores] | str:
-    part = read_trial(run, student)
-    return part if isinstance(part, str) else retest(part, {"float32": student, "int8": graph})
+def _measure(run: Path, students: Mapping[str, GaitStudent]) -> dict[str, Scores] | str:
+    part = read_trial(run, students["float32"])
+    return part if isinstance(part, str) else retest(part, students)

@@ -50,6 +50,7 @@ def as_table(snapshot: Snapshot) -> dict[str, Any]:
         "health": asdict(snapshot.health),
         "latency_ms": dict(snapshot.latency_ms),
         "threshold": snapshot.threshold,
+        "precision": snapshot.precision,
     }
     return _without_nan(table)
 

@@ -151,6 +151,7 @@ class Snapshot:
         to the updated decision
     threshold : least score that is accepted as somebody
     subjects : who can be recognised
+    precision : of what the student computes with: "float32", "int8" or "bfloat16"
     """
 
     number: int
@@ -164,3 +165,4 @@ class Snapshot:
     latency_ms: Mapping[str, float]
     threshold: float
     subjects: tuple[str, ...]
+    precision: str = "float32"
