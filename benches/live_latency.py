@@ -79,7 +79,8 @@ def listen(job: dict[str, Any]) -> None:
     if "model" in job:
         from radarid.live.onnx_student import load_onnx
 
-        student = load_onnx(Path(job["model"]), job["threads"])
+        is_rounded = job["runtime"] == "bfloat16"
+        student = load_onnx(Path(job["model"]), job["threads"], bfloat16=is_rounded)
     else:
         student = open_student(Path(job["run"]), None)
         if job["threads"]:
@@ -172,7 +173,8 @@ def main() -> None:
     parser.add_argument("--radar", default="paper", help="name of a configuration")
     parser.add_argument("--student", default="resnet18")
     parser.add_argument("--size", type=int, default=256, help="of the student's input, pixels")
-    parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch")
+    parser.add_argument("--runtime", choices=("torch", "onnx", "bfloat16"), default="torch",
+                        help="bfloat16: OpenVINO, of the exported file")
     parser.add_argument("--threads", type=int, default=0, help="of the network; 0: all cores")
     parser.add_argument("--dsp-threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the numbers here")

@@ -156,14 +156,13 @@ def load_onnx(path: Path, n_threads: int = 0, *, bfloat16: bool = False) -> Onnx
                        got=f"{type(failure).__name__}: {failure}"[:200]) from None
     if precision not in ("float32", "int8"):
         raise RunError("damaged", where=path, got=precision, expected="float32 or int8")
-    session: OnnxSession | OpenVinoSession
+    session: OnnxSession | OpenVinoSession = OnnxSession(data, path, n_threads)
+    templates = _templates(session, facts, path)
     if bfloat16:
+        # After ONNX Runtime ran it: OpenVINO reads wherever a damaged graph's indices point.
         session = _open_bfloat16(data, path, n_threads, precision)
         fingerprint = hashlib.sha256(f"{fingerprint} bfloat16".encode()).hexdigest()[:16]
         precision = "bfloat16"
-    else:
-        session = OnnxSession(data, path, n_threads)
-    templates = _templates(session, facts, path)
     return OnnxStudent(
         session, precision, fingerprint, templates, facts.name, facts.input, facts.subjects,
         facts.radar, facts.dsp, facts.calibration, facts.facts,
@@ -187,9 +186,7 @@ def _open_bfloat16(data: bytes, path: Path, n_threads: int, precision: str) -> O
     return OpenVinoSession(data, path, n_threads)
 
 
-def _templates(
-    session: OnnxSession | OpenVinoSession, facts: StudentFacts, where: Path
-) -> np.ndarray:
+def _templates(session: OnnxSession, facts: StudentFacts, where: Path) -> np.ndarray:
     """Run the graph once, see that it gives what it should, and keep the templates."""
     outputs = [EMBEDDING, LOGITS, TEMPLATES]
     if list(session.inputs) != [CLIPS] or list(session.outputs) != outputs:

@@ -22,7 +22,8 @@ class OpenVinoSession:
 
     Parameters
     ----------
-    data : bytes of an ONNX file with float32 weights; none of its numbers lies in another file
+    data : bytes of an ONNX file with float32 weights that `OnnxSession` has run: OpenVINO checks
+        less, and a forged index ends the process
     where : the file, for errors
     n_threads : that share the work; 0 takes all cores
 

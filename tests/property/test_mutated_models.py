@@ -1,7 +1,7 @@
 """Damaged and forged models by the hundred: refused with an error, or students that still run.
 
-What gets behind the seal is read by ONNX Runtime, so that is done in a process of its own, whose
-end by a fault of memory would be seen.
+What gets behind the seal is read by ONNX Runtime, and what that runs by OpenVINO, so that is done
+in a process of its own, whose end by a fault of memory would be seen.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bfloat16_here import needs_bfloat16
 from tiny_student import tiny_student
 
 from radarid.errors import RadaridError
@@ -57,14 +58,15 @@ def test_no_damage_passes(model: bytes, tmp_path: Path) -> None:
             load_onnx(path)
 
 
-def load_forged(source: Path, n_models: int) -> None:
+def load_forged(source: Path, n_models: int, precision: str) -> None:
     """Load models that were changed behind their seal; print how many were refused, and ran."""
+    bfloat16 = precision == "bfloat16"
     raw, path = source.read_bytes(), source.with_name("forged.onnx")
     counts = {"refused": 0, "ran": 0}
     for seed in range(n_models):
         path.write_bytes(seal(mutate(raw, np.random.default_rng(seed)), {}))
         try:
-            student = load_onnx(path, 1)
+            student = load_onnx(path, 1, bfloat16=bfloat16)
             student.embed(np.zeros((1, 48, 48), np.uint8))
             counts["ran"] += 1
         except RadaridError:
@@ -72,12 +74,15 @@ def load_forged(source: Path, n_models: int) -> None:
     print(counts["refused"], counts["ran"])
 
 
-def test_forged_models_are_refused_or_run(model: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=needs_bfloat16)]
+)
+def test_forged_models_are_refused_or_run(model: bytes, precision: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(model)
     done = subprocess.run(
-        [sys.executable, __file__, str(path)], capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        [sys.executable, __file__, str(path), precision], capture_output=True, text=True,
+        check=False, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     n_refused, n_ran = (int(word) for word in done.stdout.split()[-2:])
@@ -86,4 +91,4 @@ def test_forged_models_are_refused_or_run(model: bytes, tmp_path: Path) -> None:
 
 
 if __name__ == "__main__":
-    load_forged(Path(sys.argv[1]), N_FORGED)
+    load_forged(Path(sys.argv[1]), N_FORGED, sys.argv[2])
