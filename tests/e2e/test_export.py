@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bfloat16_here import needs_bfloat16
 from tiny_student import tiny_student
 from toy_store import clip_image
 from typer.testing import CliRunner, Result
@@ -167,6 +168,48 @@ def test_galleries_are_exchanged_with_float32_only(folder: Path, tmp_path: Path)
     done = without_torch(*enrol, "--model", other, "--background", folder / "gait.h5")
     assert done.returncode == 0, done.stderr
     done = invoke(*look, other)
+    assert json.loads(done.stdout)[0]["identification"]["best"] == "ada"
+
+
+@needs_bfloat16
+def test_what_bfloat16_costs_is_measured_and_written(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "to_onnx", lambda _: (folder / "float.onnx").read_bytes())
+    path = tmp_path / "s.onnx"
+    done = invoke("export", folder / "run", "--onnx", path, "--bfloat16", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["precision"], found["held_against"]) == ("float32", "bfloat16")
+    cost = found["cost"]
+    assert set(cost) == {"float32", "bfloat16"}
+    assert cost["float32"]["logit_difference"] == 0
+    assert cost["bfloat16"]["logit_difference"] > 0
+    # Each layer's errors, of up to 2**-8, turn an embedding by a few times that: cos(4 %) = 0.999.
+    assert cost["bfloat16"]["least_cosine"] > 0.999
+    card = path.with_suffix(".md").read_text()
+    assert "| bfloat16 |" in card
+    assert "float32 weights" in card
+    done = invoke("export", folder / "run", "--onnx", path, "--bfloat16", "--int8")
+    assert "--int8 and --bfloat16" in str(done.exception)
+
+
+@needs_bfloat16
+def test_identify_in_bfloat16_says_so_and_keeps_its_galleries_apart(
+    folder: Path, tmp_path: Path
+) -> None:
+    walk, gallery, model = folder / "raw" / "w1.bin", tmp_path / "g.h5", folder / "float.onnx"
+    background = ("--background", folder / "gait.h5")
+    rounded = ("--model", model, "--bfloat16")
+    [found] = json.loads(without_torch("identify", walk, *rounded, "--json").stdout)
+    [exact] = json.loads(invoke("identify", walk, "--model", model, "--json").stdout)
+    assert (found["precision"], exact["precision"]) == ("bfloat16", "float32")
+    assert found["answer"] == exact["answer"]
+    done = invoke("enroll", "ada", walk, "--gallery", gallery, *rounded, *background)
+    assert done.exit_code == 0, done.output
+    done = invoke("identify", walk, "--gallery", gallery, "--model", model)
+    assert "made by another student" in str(done.exception)
+    done = invoke("identify", walk, "--gallery", gallery, *rounded, "--json")
     assert json.loads(done.stdout)[0]["identification"]["best"] == "ada"
 
 
