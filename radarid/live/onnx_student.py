@@ -156,8 +156,9 @@ def load_onnx(path: Path, n_threads: int = 0, *, bfloat16: bool = False) -> Onnx
                        got=f"{type(failure).__name__}: {failure}"[:200]) from None
     if precision not in ("float32", "int8"):
         raise RunError("damaged", where=path, got=precision, expected="float32 or int8")
-    session: OnnxSession | OpenVinoSession = OnnxSession(data, path, n_threads)
-    templates = _templates(session, facts, path)
+    first = OnnxSession(data, path, n_threads)
+    templates = _templates(first, facts, path)
+    session: OnnxSession | OpenVinoSession = first
     if bfloat16:
         # After ONNX Runtime ran it: OpenVINO reads wherever a damaged graph's indices point.
         session = _open_bfloat16(data, path, n_threads, precision)
