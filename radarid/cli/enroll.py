@@ -86,10 +86,8 @@ def enroll(
         raise typer.BadParameter("give recordings, or --live, and not both")
     wanted = {"false_accept_rate": false_accept_rate, "norm": norm}
     changes = {name: value for name, value in wanted.items() if value is not None}
-    student = open_student(run, model, bfloat16=bfloat16)
-    secret = read_key(key) if key else None
-    exists = gallery.exists()
-    if exists:
+    student, secret = open_student(run, model, bfloat16=bfloat16), read_key(key) if key else None
+    if exists := gallery.exists():
         _refuse_background(gallery, background)
         known = read_gallery(gallery)
     else:
@@ -110,10 +108,8 @@ def enroll(
         params = from_mapping(MatchParams, to_mapping(known.params) | changes)
         return known.enroll(templates).with_params(params)
 
-    if exists:
-        known = change_gallery(gallery, enrolled)
-    else:
-        known = enrolled(known)
+    known = change_gallery(gallery, enrolled) if exists else enrolled(known)
+    if not exists:
         create_gallery(gallery, known)
     if as_json:
         print_json(_as_table(templates, known))

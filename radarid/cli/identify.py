@@ -26,7 +26,7 @@ from radarid.cli.web import AddressOption, TokenOption, WebOption, served
 
 if TYPE_CHECKING:
     from radarid.learn.student_facts import GaitStudent
-    from radarid.live.identify import WalkResult
+    from radarid.live.identify import Decider, WalkResult
     from radarid.live.matcher import Matcher
 
 
@@ -75,48 +75,57 @@ def identify(
     (--passive only listens). A panel shows what is seen; with --json, or where there is no
     terminal, every decision is a line of JSON. --web serves a page, see `radarid dashboard`.
     """
-    from capture.errors import ExplainedError
-    from capture.file.recording import open_recording
-    from capture.formats.load import find_config, load_radar_config
-    from radarid.config import find
-    from radarid.live.identify import Decider, identify_recording
-    from radarid.progress import track
+    from radarid.live.identify import Decider
 
     if live == bool(files):
         raise typer.BadParameter("give recordings, or --live, and not both")
     student = open_student(run, model, walkers, bfloat16=bfloat16)
     matcher = open_matcher(student, gallery, key) if gallery and not head else None
+    decider = Decider(student, matcher)
     if live:
         options = LiveOptions(
             radar=radar, serial=serial, interface=interface, dca=dca, passive=passive,
             record=record, window_s=window, config_port=config_port, data_port=data_port,
         )  # fmt: skip
         with served(web, web_address, web_token) as listeners:
-            identify_live(
-                Decider(student, matcher), options, as_json=as_json, listeners=listeners
-            )
+            identify_live(decider, options, as_json=as_json, listeners=listeners)
         return
-    threshold = student.threshold if matcher is None else matcher.threshold.value
-    given = load_radar_config(find("radar", radar)) if radar else None
-    results, n_failed = [], 0
-    for path in track(files or [], "identify"):
-        try:
-            config = given or load_radar_config(find_config(path))
-            found = identify_recording(open_recording(path, config), student, matcher)
-        except ExplainedError as failure:
-            n_failed += 1
-            print_error(failure)
-            continue
-        results += [_as_table(path, result, threshold, student.precision) for result in found]
-        if not as_json:
-            for result in found:
-                _print_result(result, len(found) > 1)
+    results, n_failed = _identify_files(files or [], decider, radar, is_quiet=as_json)
     if as_json:
         print_json(results)
     if out:
         out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if n_failed:
         raise typer.Exit(1)
+
+
+def _identify_files(
+    files: list[Path], decider: Decider, radar: str | None, *, is_quiet: bool
+) -> tuple[list[dict[str, Any]], int]:
+    """What is said of each recording, printed at once unless quiet; and how many failed."""
+    from capture.errors import ExplainedError
+    from capture.file.recording import open_recording
+    from capture.formats.load import find_config, load_radar_config
+    from radarid.config import find
+    from radarid.live.identify import identify_recording
+    from radarid.progress import track
+
+    given = load_radar_config(find("radar", radar)) if radar else None
+    results, n_failed = [], 0
+    for path in track(files, "identify"):
+        try:
+            config = given or load_radar_config(find_config(path))
+            source = open_recording(path, config)
+            found = identify_recording(source, decider.student, decider.matcher)
+        except ExplainedError as failure:
+            n_failed += 1
+            print_error(failure)
+            continue
+        results += [_as_table(path, result, decider) for result in found]
+        if not is_quiet:
+            for result in found:
+                _print_result(result, len(found) > 1)
+    return results, n_failed
 
 
 def open_matcher(student: GaitStudent, path: Path, key: Path | None) -> Matcher:
@@ -150,13 +159,11 @@ def _print_result(result: WalkResult, has_company: bool) -> None:
     )
 
 
-def _as_table(
-    path: Path, result: WalkResult, threshold: float, precision: str
-) -> dict[str, Any]:
+def _as_table(path: Path, result: WalkResult, decider: Decider) -> dict[str, Any]:
     return {
         "file": str(path),
         "answer": result.answer,
-        "threshold": threshold,
-        "precision": precision,
+        "threshold": decider.threshold,
+        "precision": decider.student.precision,
         **asdict(result),
     }

@@ -136,18 +136,14 @@ def data_sets(
             "n_in_view": (np.dtype("<i8"), ()),
         },
         "recordings": {
-            **{
-                name: (text, ())
-                for name in ("name", "subject", "session", "take", "content_id", "radar",
-                             "radar_fingerprint", "layout", "gaps", "evidence", "history",
-                             "face_counts")
-            },
-            **{
-                name: (np.dtype("<i8"), ())
-                for name in ("n_frames", "n_lost_chirps", "n_rejected_clips")
-            },
+            **{name: (text, ())
+               for name in ("name", "subject", "session", "take", "content_id", "radar",
+                            "radar_fingerprint", "layout", "gaps", "evidence", "history",
+                            "face_counts")},
+            **{name: (np.dtype("<i8"), ())
+               for name in ("n_frames", "n_lost_chirps", "n_rejected_clips")},
         },
-    }
+    }  # fmt: skip
 
 
 def _pixels(images: Sequence[np.ndarray], shape: tuple[int, ...], where: str) -> np.ndarray:
