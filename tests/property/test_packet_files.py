@@ -117,6 +117,12 @@ def test_a_damaged_header_loses_its_own_payload_and_nothing_else(
     records[number][byte] ^= flip
     with tempfile.TemporaryDirectory() as folder:
         stream = stream_of(folder, b"".join(records))
+        if number == 11 and 4 <= byte < 8:
+            # Nothing after the last record can deny its length: a file that was cut looks the same.
+            assert 11 * N <= len(stream) <= len(payload)
+            assert stream.gaps == ()
+            assert payload.startswith(stream.words(0, len(stream) // 2).tobytes())
+            return
         truth, gaps = naive.received(payload, set(range(12)) - {number})
         assert stream.n_damaged == 1
         assert [(gap.start_byte, gap.n_bytes) for gap in stream.gaps] == gaps
