@@ -42,7 +42,7 @@ def still(
         health or Health("receiving", packets_hz=2310.0, frames_hz=30.3, n_packets=18_480,
                          n_kernel_drops=0, n_frames=242, cpu_share=0.31, memory_bytes=700 << 20),
         {"receive": 0.4, "process": 6.5, "embed": 12.25, "decision": 19.0}, 2.0,
-        ("alice", "bob", "carol"),
+        ("alice", "bob", "carol"), "float32",
     )  # fmt: skip
 
 

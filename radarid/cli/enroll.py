@@ -78,7 +78,7 @@ def enroll(
     from capture.schema import from_mapping, to_mapping
     from radarid.live.enrolment import new_gallery
     from radarid.live.gallery import MatchParams, check_name
-    from radarid.live.gallery_file import change_gallery, create_gallery, read_gallery
+    from radarid.live.gallery_file import change_gallery, create_gallery
     from radarid.live.template_key import read_key
 
     check_name(name)
@@ -88,8 +88,7 @@ def enroll(
     changes = {name: value for name, value in wanted.items() if value is not None}
     student, secret = open_student(run, model, bfloat16=bfloat16), read_key(key) if key else None
     if exists := gallery.exists():
-        _refuse_background(gallery, background)
-        known = read_gallery(gallery)
+        known = _read_known(gallery, background)
     else:
         params = from_mapping(MatchParams, changes)
         known = new_gallery(student, run, params, background, secret)
@@ -108,8 +107,10 @@ def enroll(
         params = from_mapping(MatchParams, to_mapping(known.params) | changes)
         return known.enroll(templates).with_params(params)
 
-    known = change_gallery(gallery, enrolled) if exists else enrolled(known)
-    if not exists:
+    if exists:
+        known = change_gallery(gallery, enrolled)
+    else:
+        known = enrolled(known)
         create_gallery(gallery, known)
     if as_json:
         print_json(_as_table(templates, known))
@@ -143,14 +144,17 @@ def _templates(
     ])  # fmt: skip
 
 
-def _refuse_background(gallery: Path, background: Path | None) -> None:
+def _read_known(gallery: Path, background: Path | None) -> Gallery:
+    """A gallery that is there, and has its background."""
     from radarid.errors import GalleryError
+    from radarid.live.gallery_file import read_gallery
 
     if background is not None:
         raise GalleryError(
             "the gallery has its background already", where=gallery,
             remedy="leave out --background, or make a new gallery with it",
         )
+    return read_gallery(gallery)
 
 
 def _open(files: tuple[Path, ...], radar: str | None, name: str) -> tuple[FrameSource, str]:

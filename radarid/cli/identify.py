@@ -115,8 +115,7 @@ def _identify_files(
     for path in track(files, "identify"):
         try:
             config = given or load_radar_config(find_config(path))
-            source = open_recording(path, config)
-            found = identify_recording(source, decider.student, decider.matcher)
+            found = identify_recording(open_recording(path, config), decider)
         except ExplainedError as failure:
             n_failed += 1
             print_error(failure)

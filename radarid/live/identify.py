@@ -169,17 +169,14 @@ class Decider:
         return self.matcher.identify(embeddings)
 
 
-def identify_recording(
-    source: FrameSource, student: GaitStudent, matcher: Matcher | None = None
-) -> tuple[WalkResult, ...]:
+def identify_recording(source: FrameSource, decider: Decider) -> tuple[WalkResult, ...]:
     """Identify who walks in a recording, by gait alone.
 
     Parameters
     ----------
     source : frames of one walk, or of several people where the student's signal processing tells
         them apart (`max_walkers`)
-    student : as `load_student` or `load_onnx` gives it
-    matcher : of a gallery of this student; None lets its classifier decide
+    decider : the student, and whom it looks for
 
     Returns
     -------
@@ -193,11 +190,12 @@ def identify_recording(
     RunError
         The recording has another waveform than the student was trained on.
     """
+    student, name = decider.student, source.info.name
     check_waveform(source, student)
-    walk, name = read_walk(source, student), source.info.name
+    walk = read_walk(source, student)
     if not walk.clips:
         return (WalkResult(name, (), walk.n_rejected, None, walk.reason),)
-    decider, results = Decider(student, matcher), []
+    results = []
     for track, clips in enumerate(_by_walker(walk.clips, student.dsp)):
         embeddings, logits = decider.embed(clips)
         each = tuple(

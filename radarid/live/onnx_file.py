@@ -41,6 +41,14 @@ def check_seal(data: bytes, where: Path) -> None:
     raise RunError(what, where=where, remedy="export it (again): radarid export RUN --onnx FILE")
 
 
+def cannot_run(where: Path, failure: Exception) -> RunError:
+    """What a runtime says of a graph, or of what it is given, as an error of radarid's."""
+    return RunError(
+        "not a model that can be run, or damaged", where=where,
+        got=" ".join(str(failure).split())[:200], remedy="export it again: radarid export",
+    )
+
+
 def _seal_of(body: bytes) -> bytes:
     return _entry(_SEAL, hashlib.sha256(body).hexdigest())
 

@@ -12,7 +12,7 @@ from onnxruntime.capi import (  # type: ignore[import-untyped]
     onnxruntime_pybind11_state as state,
 )
 
-from radarid.errors import RunError
+from radarid.live.onnx_file import cannot_run
 
 _FAILURES = (
     state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf,
@@ -57,7 +57,7 @@ class OnnxSession:
             self.inputs = {each.name: tuple(each.shape) for each in self._session.get_inputs()}
             self.outputs = {each.name: tuple(each.shape) for each in self._session.get_outputs()}
         except _FAILURES as failure:
-            raise self._damaged(failure) from None
+            raise cannot_run(self._where, failure) from None
 
     def run(self, outputs: list[str], **inputs: np.ndarray) -> list[np.ndarray]:
         """Compute some outputs.
@@ -70,13 +70,7 @@ class OnnxSession:
         try:
             return list(self._session.run(outputs, inputs))
         except _FAILURES as failure:
-            raise self._damaged(failure) from None
-
-    def _damaged(self, failure: Exception) -> RunError:
-        return RunError(
-            "not a model that can be run, or damaged", where=self._where,
-            got=" ".join(str(failure).split())[:200], remedy="export it again: radarid export",
-        )
+            raise cannot_run(self._where, failure) from None
 
 
 def to_int8(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 
 from radarid.errors import RunError
+from radarid.live.onnx_file import cannot_run
 
 _DEVICE, _NATIVE = "CPU", "BF16"
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, OverflowError)
@@ -53,7 +54,7 @@ class OpenVinoSession:
             self.inputs = {port.any_name: tuple(port.shape) for port in model.inputs}
             self.outputs = {port.any_name: tuple(port.shape) for port in model.outputs}
         except _FAILURES as failure:
-            raise self._damaged(failure) from None
+            raise cannot_run(self._where, failure) from None
         if used != openvino.Type.bf16:
             raise RunError("OpenVINO does not compute in bfloat16 here", got=used.to_string(),
                            remedy="leave out --bfloat16")  # fmt: skip
@@ -70,7 +71,7 @@ class OpenVinoSession:
             found = self._request.infer(inputs)
             return [np.array(found[name]) for name in outputs]
         except (*_FAILURES, KeyError) as failure:
-            raise self._damaged(failure) from None
+            raise cannot_run(self._where, failure) from None
 
     def _refuse_sums(self, model: openvino.Model) -> None:
         """Refuse a graph that makes clips smaller by running sums of as few digits."""
@@ -80,12 +81,6 @@ class OpenVinoSession:
                     "exported by an earlier radarid, for float32 only", where=self._where,
                     remedy="export it again: radarid export RUN --onnx FILE",
                 )
-
-    def _damaged(self, failure: Exception) -> RunError:
-        return RunError(
-            "not a model that can be run, or damaged", where=self._where,
-            got=" ".join(str(failure).split())[:200], remedy="export it again: radarid export",
-        )
 
 
 def _require_bfloat16(capabilities: list[str]) -> None:

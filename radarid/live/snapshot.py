@@ -165,4 +165,4 @@ class Snapshot:
     latency_ms: Mapping[str, float]
     threshold: float
     subjects: tuple[str, ...]
-    precision: str = "float32"
+    precision: str

@@ -19,7 +19,7 @@ from radarid.dsp.spectrogram import SpectrogramStream, process
 from radarid.learn.config import TrainConfig
 from radarid.learn.student_file import load_student
 from radarid.learn.trainer import train
-from radarid.live.identify import identify_recording
+from radarid.live.identify import Decider, identify_recording
 
 RADAR = tiny_radar()
 SMALL = (
@@ -81,7 +81,7 @@ def test_planes_reach_the_student_the_same_from_store_and_recording(
         assert (layers[:, first] != layers[:, second]).any(axis=(1, 2)).all()
     train(tmp_path / "gait.h5", tmp_path / "run", configs.load(TrainConfig, "train", None, SMALL))
     student = load_student(tmp_path / "run")
-    (found,) = identify_recording(walk(1, 2), student)
+    (found,) = identify_recording(walk(1, 2), Decider(student))
     own = np.flatnonzero(table.recording == 5)  # one by one, as `identify` does: the same bits
     stored = np.concatenate([student.embed(layers[row : row + 1])[1] for row in own])
     assert len(found.clips) == len(stored) == 2

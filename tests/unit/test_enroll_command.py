@@ -25,7 +25,7 @@ from radarid.learn.students import InputParams, build_student
 from radarid.live.enrolment import enroll_recording, new_gallery
 from radarid.live.gallery import MatchParams
 from radarid.live.gallery_file import read_gallery
-from radarid.live.identify import identify_recording, read_walk
+from radarid.live.identify import Decider, identify_recording, read_walk
 
 
 @pytest.fixture(scope="module")
@@ -163,15 +163,15 @@ def test_not_enough_signal_says_why(folder: Path, tmp_path: Path) -> None:
                 valid = np.arange(len(frame.valid)) < self._share * len(frame.valid)
                 yield replace(frame, valid=valid)
 
-    (short,) = identify_recording(Part(10, 1.0), student)
+    (short,) = identify_recording(Part(10, 1.0), Decider(student))
     assert short.answer == "not enough signal"
     assert short.reason == "too short: 0.2 s, a clip takes 0.5 s"
-    (lost,) = identify_recording(Part(60, 0.25), student)
+    (lost,) = identify_recording(Part(60, 0.25), Decider(student))
     assert (lost.answer, lost.reason) == (
         "not enough signal", "too much was lost: 25% of the chirps came"
     )  # fmt: skip
     empty = write_walk(tmp_path / "raw", "empty", 2.0, 0.0)
-    (nobody,) = identify_recording(open_recording(empty, RADAR), student)
+    (nobody,) = identify_recording(open_recording(empty, RADAR), Decider(student))
     assert (nobody.answer, nobody.reason) == (
         "not enough signal", "nobody walks in it, or too far away"
     )  # fmt: skip
@@ -207,7 +207,7 @@ def test_of_two_walkers_nobody_knows_who_is_to_be_enrolled(folder: Path) -> None
             return iter(together)
 
     student = replace(plain, dsp=replace(plain.dsp, max_walkers=2))
-    assert [found.track for found in identify_recording(Both(), student)] == [0, 1]
+    assert [found.track for found in identify_recording(Both(), Decider(student))] == [0, 1]
     with pytest.raises(GalleryError, match="2 walkers.*alone"):
         enroll_recording(Both(), student, "anna", "day1")
-    assert len(identify_recording(Both(), plain)) == 1
+    assert len(identify_recording(Both(), Decider(plain))) == 1

@@ -55,7 +55,7 @@ def test_embeddings_and_decisions_are_those_of_the_file(share: float) -> None:
 
     given, net = lossy(frames(WALK), share, 4), student()
     source = _Source(given, RecordingInfo("walk", RADAR, given[0].layout, None))
-    (filed,) = identify_recording(source, net)  # type: ignore[arg-type]
+    (filed,) = identify_recording(source, Decider(net))  # type: ignore[arg-type]
     identifier = LiveIdentifier(Decider(net))
     snapshots = heard(identifier)
     for k in range(0, len(given), 3):
@@ -219,7 +219,7 @@ def snapshot(**changes: object) -> Snapshot:
     strip = Strip(np.arange(2.0), np.array([1, 2], "f4"), np.array([[0, -90], [-90, 0]], "f4"))
     nobody = LiveIdentifier(Decider(student()))._nobody(Health())
     plain = Snapshot(0, 1.0, 100.0, strip, strip, (nobody,), (), RECEIVING, {"frame": 2.0}, 1.5,
-                     SUBJECTS)
+                     SUBJECTS, "float32")
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
