@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,6 +93,8 @@ class FileRecording:
         """
         config = self.info.config
         n_bytes = config.stored_frame_bytes
+        if not self._lost.within(start * n_bytes, (stop - start) * n_bytes):
+            return np.ones((stop - start) * config.n_chirps, np.bool_)
         return np.concatenate([
             valid_chirps(self._lost.within(index * n_bytes, n_bytes), config)
             for index in range(start, stop)
@@ -108,14 +111,15 @@ class _Lost:
                 spans[-1][1] = max(stop, spans[-1][1])
             else:
                 spans.append([start, stop])
-        self._starts, self._stops = np.array(spans, np.int64).reshape(-1, 2).T
+        self._starts = [start for start, _ in spans]
+        self._stops = [stop for _, stop in spans]
 
     def within(self, start: int, n_bytes: int) -> list[tuple[int, int]]:
         """(start, stop) of what is lost of `n_bytes` from byte `start` on, counted from there."""
-        first = np.searchsorted(self._stops, start, "right")
-        last = np.searchsorted(self._starts, start + n_bytes, "left")
+        first = bisect_right(self._stops, start)
+        last = bisect_left(self._starts, start + n_bytes)
         pairs = zip(self._starts[first:last], self._stops[first:last], strict=True)
-        return [(int(begin) - start, int(end) - start) for begin, end in pairs]
+        return [(begin - start, end - start) for begin, end in pairs]
 
 
 def _read_frame(

@@ -149,19 +149,19 @@ class Signs:
         """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum."""
         n_chirps, n_rx, n = samples.shape
         taper = np.hanning(n + 2)[1:-1].astype(np.float32)
-        bins = np.arange(n)
         # The mean of z^2 pairs every bin with its mirror image. Bins 0 and n / 2 are their own:
-        # an echo there looks improper however it is read.
-        own = np.minimum((2 * bins) % n, (-2 * bins) % n) <= 2 * _TAPER_BINS
-        paired, mirror = bins[~own], (-bins[~own]) % n
+        # an echo there, or within the taper's width of there, looks improper however it is read.
+        first = _TAPER_BINS + 1
+        lower = slice(first, max(first, (n + 1) // 2 - _TAPER_BINS))
+        upper = slice(-lower.start, -lower.stop, -1)
         squares, power = np.zeros(n_rx, complex), np.zeros(n)
         for start in range(0, n_chirps, _TILE_CHIRPS):
             tile = samples[start : start + _TILE_CHIRPS]
             tapered = (tile - tile.mean(axis=-1, keepdims=True)) * taper
             spectra = np.fft.fft(tapered)
-            squares += np.einsum("crk,crk->r", spectra[..., paired], spectra[..., mirror])
+            squares += 2 * (spectra[..., lower] * spectra[..., upper]).sum(axis=(0, 2))
             power += (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=(0, 1))
-        energy = float(power[paired].sum())
+        energy = float(power[lower].sum() + power[upper].sum())
         improper = float(np.sum(np.abs(squares)) / energy) if energy else 0.0
         n_spectra = n_chirps * n_rx
         power /= max(1, n_spectra)

@@ -139,8 +139,9 @@ def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
 
 def gate_bins(range_m: np.ndarray, center_m: float, half_width_m: float) -> slice:
     """Bins within `half_width_m` of `center_m`; at least the nearest one."""
-    inside = np.flatnonzero(np.abs(range_m - center_m) <= half_width_m)
-    if len(inside) == 0:
+    inside = np.abs(range_m - center_m) <= half_width_m
+    first = int(inside.argmax())
+    if not inside[first]:
         nearest = int(np.argmin(np.abs(range_m - center_m)))
         return slice(nearest, nearest + 1)
-    return slice(int(inside[0]), int(inside[-1]) + 1)
+    return slice(first, first + int(np.count_nonzero(inside)))

@@ -12,7 +12,10 @@ from threading import Lock
 
 
 class Share:
-    """A job that the threads of a pool are doing, piece by piece; each takes the next when free.
+    """A job that the threads of a pool are doing, piece by piece; each takes one when free.
+
+    The calling thread begins with the first pieces, the others with the last ones, so that what
+    neighbouring pieces share is mostly in the cache of one core.
 
     Parameters
     ----------
@@ -22,8 +25,8 @@ class Share:
     """
 
     def __init__(self, job: Callable[[int, int, int], None], n_items: int, n_at_once: int) -> None:
-        self._job, self._n_items, self._n_at_once = job, n_items, n_at_once
-        self._next, self._lock = 0, Lock()
+        self._job, self._n_at_once = job, n_at_once
+        self._start, self._stop, self._lock = 0, n_items, Lock()
         self._helpers: list[Future[None]] = []
 
     def begin(self, others: ThreadPoolExecutor, n_others: int) -> None:
@@ -49,11 +52,15 @@ class Share:
     def _work(self, worker: int) -> None:
         while True:
             with self._lock:
-                start = self._next
-                self._next = stop = min(start + self._n_at_once, self._n_items)
-            if start == stop:
+                n = min(self._n_at_once, self._stop - self._start)
+                if worker == 0:
+                    start = self._start
+                    self._start += n
+                else:
+                    start = self._stop = self._stop - n
+            if n == 0:
                 return
-            self._job(worker, start, stop)
+            self._job(worker, start, start + n)
 
 
 class Workers:

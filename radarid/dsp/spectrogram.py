@@ -14,7 +14,7 @@ from capture.file.recording import FileRecording
 from capture.types import AdcFrame, FrameSource
 from radarid.dsp import kernels_means, slowtime
 from radarid.dsp.batches import Batch, GivenFrames, RecordedFrames
-from radarid.dsp.clutter import make_filter
+from radarid.dsp.clutter import ClutterFilter, make_filter
 from radarid.dsp.gating import RangeTrack
 from radarid.dsp.params import DspParams
 from radarid.dsp.pool import Share, Workers
@@ -22,10 +22,10 @@ from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.series import SlowTimeSeries
 from radarid.dsp.slices import Axes, Slices
 from radarid.dsp.tracks import Walker, WalkerTracks
-from radarid.dsp.windows import Block, Walkers, Windows
+from radarid.dsp.windows import Block, Walkers, Windows, samples_at_once
 from radarid.errors import ParameterError
 
-_AHEAD = 2  # batches that are begun while one is looked at, so that no thread waits for another
+_AHEAD = 2  # batches begun while one is looked at, so that none of several threads waits
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
 _FRAMES_AT_ONCE = 4  # of each thread: enough to share, few enough to stay in its cache
 _SAMPLES_AT_ONCE = 1024  # and of very short frames, about as many chirps
@@ -77,9 +77,12 @@ class SpectrogramStream:
         self._lag = max(1, round(params.track_lag_s / self._step_s))
         most = max(_FRAMES_AT_ONCE, _SAMPLES_AT_ONCE // self.grid.n_per_frame)
         self._frames_at_once = most * n_threads
-        n_held = (self._lag + 2) * self._n_block + self.grid.window
+        self._n_ahead = _AHEAD if n_threads > 1 else 0
+        n_new = (self._n_ahead + 1) * self._frames_at_once * self.grid.n_per_frame
+        n_piece = _FRAMES_AT_ONCE * self.grid.n_per_frame
         self._series = SlowTimeSeries(
-            n_held + (_AHEAD + 1) * self._frames_at_once * self.grid.n_per_frame,
+            (self._lag + 2) * self._n_block + self.grid.window + n_new,
+            max(n_piece, self._n_block, samples_at_once(self.grid)),
             radar.n_virtual, len(self.range_m),
         )  # fmt: skip
         self._windows = Windows(radar, params, self.grid, self.axes, self._series, self._workers)
@@ -200,19 +203,15 @@ class SpectrogramStream:
         """Take frames; the next ones are read and transformed while a batch is looked at."""
         rest, ahead = iter(batches), deque[tuple[Share, int, int]]()
         while True:
-            for batch in islice(rest, _AHEAD + 1 - len(ahead)):
-                if self._series.must_move(len(batch.start_s) * self.grid.n_per_frame):
-                    for share, _, _ in ahead:  # nobody may write while samples are moved
-                        share.finish()
+            for batch in islice(rest, self._n_ahead + 1 - len(ahead)):
                 ahead.append(self._begin(batch))
             if not ahead:
                 return
             share, start, stop = ahead.popleft()
             share.finish()
+            self._series.count(start, stop)
             if self._filter is not None:
-                n = self.grid.n_per_frame
-                for first in range(start, stop, n):
-                    self._filter(*self._rows(first, first + n))
+                self._remove_clutter(self._filter, start, stop)
             decided = self._look_at(stop // self._n_block)
             if decided:
                 yield self._windows.slices(decided, decided[-1][0].first + self._n_block)
@@ -227,23 +226,35 @@ class SpectrogramStream:
             instants = np.array(batch.start_s[start:stop])[:, None] + self.grid.offset_s
             time_s[:] = instants.reshape(-1)
             stage = self._ranges[worker]
-            if self.grid.regime != "burst":
+            if self.grid.regime == "burst":
+                self._average_bursts(stage, batch, start, profiles, valid)
+            else:
                 valid[:] = batch.transform(stage, start, profiles)
-                if self._filter is None:  # they are still in the cache
-                    self._measure(first + start * n, first + stop * n)
-                return
-            chirps = np.empty((stage.n_slow, *profiles.shape[1:]), np.complex64)
-            for k in range(start, stop):
-                received = batch.transform(stage, k, chirps)
-                kernels_means.mean_of_valid(chirps, received, profiles[k - start])
-                valid[k - start] = received.any()
+            self._series.share(first + start * n, first + stop * n)
+            if self.grid.regime != "burst" and self._filter is None:  # it is still in the cache
+                self._measure(first + start * n, first + stop * n)
 
         share = self._workers.begin(profile, len(batch.start_s), _FRAMES_AT_ONCE)
         return share, first, self._series.stop
 
+    def _average_bursts(
+        self, stage: RangeStage, batch: Batch, start: int, profiles: np.ndarray, valid: np.ndarray
+    ) -> None:
+        """One sample a frame, from frame `start` of the batch on: the mean of its chirps."""
+        chirps = np.empty((stage.n_slow, *profiles.shape[1:]), np.complex64)
+        for k, mean in enumerate(profiles):
+            received = batch.transform(stage, start + k, chirps)
+            kernels_means.mean_of_valid(chirps, received, mean)
+            valid[k] = received.any()
+
+    def _remove_clutter(self, remove: ClutterFilter, start: int, stop: int) -> None:
+        n = self.grid.n_per_frame
+        for first in range(start, stop, n):
+            remove(*self._rows(first, first + n))
+            self._series.share(first, first + n)
+
     def _rows(self, first: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rows = slice(self._series.place(first), self._series.place(stop))
-        series = self._series
+        series, rows = self._series, self._series.rows(first, stop)
         return series.profiles[rows], series.valid[rows], series.time_s[rows]
 
     # -- slow time -> walkers ---------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from capture.config import RadarConfig
-from radarid.dsp import convert, kernels, kernels_lanes
+from radarid.dsp import convert, kernels, kernels_lanes, kernels_means
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import taper
 from radarid.dsp.slowtime import SlowTime
@@ -33,7 +33,7 @@ class SliceTransform:
     def __init__(
         self, radar: RadarConfig, params: DspParams, grid: SlowTime, velocity_mps: np.ndarray
     ) -> None:
-        self.window = grid.window
+        self.window, self._hop = grid.window, grid.hop
         self.n_fft = 1 << (params.velocity_oversampling * grid.window - 1).bit_length()
         doppler_hz = convert.velocity_to_doppler_hz(radar, velocity_mps)
         self._pixels = _pixel_weights(doppler_hz * grid.interval_s, self.n_fft, grid.window)
@@ -78,7 +78,7 @@ class SliceTransform:
 
     def many(
         self, profiles: np.ndarray, valid: np.ndarray, starts: np.ndarray, gates: np.ndarray,
-        clutter: np.ndarray, clutter_of: np.ndarray, power: np.ndarray,
+        clutter: np.ndarray | None, clutter_of: np.ndarray, power: np.ndarray,
     ) -> None:  # fmt: skip
         """Power of many windows of one series, each by itself.
 
@@ -86,21 +86,54 @@ class SliceTransform:
         ----------
         profiles : complex64 array, shape (n, n_virtual, n_bins), contiguous
         valid : bool array, shape (n,)
-        starts : int64 array, shape (n_windows,), first chirps
+        starts : int64 array, shape (n_windows,), first chirps, ascending
         gates : int64 array, shape (n_windows, 2), first range bin, and the one after the last
-        clutter : complex64 array, shape (n_clutter, n_virtual, n_bins)
+        clutter : complex64 array, shape (n_clutter, n_virtual, n_bins); None to subtract every
+            window's own mean, where each is the grid's hop after the one before or begins with it
         clutter_of : int64 array, shape (n_windows,), row of `clutter` that each window subtracts
         power : float32 array, shape (n_windows, n_velocity), filled
         """
-        if not kernels.vectors_fit(self.n_fft, profiles.shape[2]):
-            for k, start in enumerate(starts):
-                part = slice(start, start + self.window)
-                self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
+        vectors = kernels.vectors_fit(self.n_fft, profiles.shape[2])
+        hop, sums = 0, np.empty((0, 0), np.float32)
+        if clutter is None:
+            hop, clutter_of = self._hop, (starts - starts[0]) // self._hop
+            clutter, sums = self._room_for_means(clutter_of[-1] + 1, profiles)
+        if vectors:
+            kernels.slice_powers(
+                profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32),
+                clutter_of, hop, sums, *self._order, kernels_lanes.plan(self.n_fft), *self._pixels,
+                *self._room, self._work, power,
+            )  # fmt: skip
             return
-        kernels.slice_powers(
-            profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32), clutter_of,
-            *self._order, kernels_lanes.plan(self.n_fft), *self._pixels, *self._room, self._work,
-            power,
+        if hop:
+            self._means(profiles[starts[0] :], valid[starts[0] :], sums, clutter)
+        for k, start in enumerate(starts):
+            part = slice(start, start + self.window)
+            self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
+
+    def mean(self, profiles: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """What `many` subtracts from one window, profiles (window, n_virtual, n_bins), by itself.
+
+        Returns
+        -------
+        complex64 array, shape (n_virtual, n_bins)
+        """
+        mean, sums = self._room_for_means(1, profiles)
+        self._means(profiles, valid, sums, mean)
+        return mean[0]
+
+    def _room_for_means(self, n: int, profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shape = profiles.shape[1:]
+        sums = np.empty((n + self.window // self._hop, 2 * shape[0] * shape[1]), np.float32)
+        return np.empty((n, *shape), np.complex64), sums
+
+    def _means(
+        self, profiles: np.ndarray, valid: np.ndarray, sums: np.ndarray, means: np.ndarray
+    ) -> None:
+        n = (len(means) - 1) * self._hop + self.window
+        kernels_means.window_means(
+            profiles[:n].view(np.float32).reshape(n, -1), valid[:n], self._hop, self.window, sums,
+            means.view(np.float32).reshape(len(means), -1),
         )  # fmt: skip
 
     def _plain(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from capture.config import RadarConfig
-from radarid.dsp import angle, kernels_means
+from radarid.dsp import angle
 from radarid.dsp.gating import gate_bins
 from radarid.dsp.params import DspParams
 from radarid.dsp.planes import ImagePlanes
@@ -20,9 +19,14 @@ from radarid.dsp.slowtime import SlowTime
 from radarid.dsp.stft import SliceTransform
 from radarid.dsp.tracks import Walker
 
-_WINDOWS_AT_ONCE = 8  # of a thread: few, so that none waits long for another at the end
+_WINDOWS_AT_ONCE = 16  # of a thread: few, so that none waits long for another at the end
 
 Walkers = tuple[Walker, ...]
+
+
+def samples_at_once(grid: SlowTime) -> int:
+    """Samples that must lie one after the other, for the windows that a thread takes at once."""
+    return grid.window + (_WINDOWS_AT_ONCE - 1) * grid.hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,39 @@ class Block:
 
 
 class _Window(NamedTuple):
-    """A window around one walker: first row in the series, range bins, row of the clutter."""
+    """A window around one walker: its first sample, range bins, row of the clutter."""
 
     start: int
     walker: Walker
     gate: tuple[int, int]
     clutter: int
+
+
+class _Found(NamedTuple):
+    """Windows around walkers, in arrays, since there are hundreds of them a second.
+
+    Attributes
+    ----------
+    start : int64 (n,), number of the first sample
+    clutter : int64 (n,), row of the clutter
+    who : int64 (n,), number in the two lists below
+    walkers : who is seen, once for every block
+    gates : their range bins
+    """
+
+    start: np.ndarray
+    clutter: np.ndarray
+    who: np.ndarray
+    walkers: list[Walker]
+    gates: list[tuple[int, int]]
+
+    def one_by_one(self) -> list[_Window]:
+        """For what is done window by window."""
+        numbers = zip(self.start.tolist(), self.clutter.tolist(), self.who.tolist(), strict=True)
+        return [
+            _Window(start, self.walkers[who], self.gates[who], clutter)
+            for start, clutter, who in numbers
+        ]
 
 
 class Windows:
@@ -69,6 +100,7 @@ class Windows:
     ) -> None:  # fmt: skip
         self._radar, self._params, self._grid, self._axes = radar, params, grid, axes
         self._series, self._workers = series, workers
+        self._looks_at_azimuth = params.merge == "coherent" or params.max_walkers > 1
         self._n_block = grid.frames_per_block * grid.n_per_frame
         self._transforms = [
             SliceTransform(radar, params, grid, axes.velocity_mps) for _ in range(workers.n_threads)
@@ -101,99 +133,99 @@ class Windows:
             ]
         blocks = [block for block, _ in decided]
         starts, clutter_of = self._complete(blocks, stop)
-        clutter = self._clutter(len(starts), blocks)
-        n_block, middle, base = self._n_block, self._grid.window // 2, self._series.place(0)
-        found = [
-            _Window(start + base, walker, gate, row)
-            for start, row in zip(starts, clutter_of, strict=True)
-            for walker, gate in self._walkers[(start + middle) // n_block]
-        ]
+        clutter = self._clutter(blocks)
+        found = self._who_is_seen(starts, clutter_of)
         slices = self._gather(found, clutter, blocks)
         self._series.keep_from = max(self._series.keep_from, min(self._next_start, stop))
-        for number in [n for n in self._walkers if n < (self._next_start + middle) // n_block]:
+        first_needed = (self._next_start + self._grid.window // 2) // self._n_block
+        for number in [n for n in self._walkers if n < first_needed]:
             del self._walkers[number]
         return slices
 
-    def _complete(self, blocks: list[Block], stop: int) -> tuple[Sequence[int], Sequence[int]]:
+    def _complete(self, blocks: list[Block], stop: int) -> tuple[np.ndarray, np.ndarray]:
         """First samples of the windows, and which row of `_clutter` each subtracts."""
         grid = self._grid
         if grid.starts:
             self._next_start = stop
-            starts = [block.first + start for block in blocks for start in grid.starts]
-            return starts, np.repeat(np.arange(len(blocks)), len(grid.starts)).tolist()
-        crossing = range(self._next_start, stop - grid.window + 1, grid.hop)
+            first = np.array([block.first for block in blocks], np.int64)
+            starts = (first[:, None] + np.array(grid.starts)).reshape(-1)
+            return starts, np.repeat(np.arange(len(blocks)), len(grid.starts))
+        crossing = np.arange(self._next_start, stop - grid.window + 1, grid.hop)
         self._next_start += grid.hop * len(crossing)
-        return crossing, range(len(crossing))
+        return crossing, np.zeros(len(crossing), np.int64)
+
+    def _who_is_seen(self, starts: np.ndarray, clutter_of: np.ndarray) -> _Found:
+        """Windows, each as often as there are walkers in the block of its middle."""
+        block = (starts + self._grid.window // 2) // self._n_block
+        numbers = range(block[0], block[-1] + 1) if len(block) else range(0)
+        seen = [self._walkers[number] for number in numbers]
+        n_seen = np.array([len(walkers) for walkers in seen], np.int64)
+        here = block - numbers.start
+        window = np.repeat(np.arange(len(starts)), n_seen[here])
+        nth = np.arange(len(window)) - np.searchsorted(window, window)
+        everyone = [one for walkers in seen for one in walkers]
+        return _Found(
+            start=starts[window],
+            clutter=clutter_of[window],
+            who=(np.cumsum(n_seen) - n_seen)[here[window]] + nth,
+            walkers=[walker for walker, _ in everyone],
+            gates=[gate for _, gate in everyone],
+        )
 
     def _gate(self, walker: Walker) -> tuple[int, int]:
         gate = gate_bins(self._axes.range_m, walker.range_m, self._params.gate_m)
         return gate.start, gate.stop
 
-    def _clutter(self, n_starts: int, blocks: list[Block]) -> np.ndarray:
-        """What the windows subtract: each block's mean, or nothing, or room for each one's own."""
+    def _clutter(self, blocks: list[Block]) -> np.ndarray | None:
+        """What the windows subtract: each block's mean, or nothing, or (None) each its own."""
         shape = self._series.profiles.shape[1:]
         if self._params.clutter != "mean":
-            return np.zeros((n_starts, *shape), np.complex64)
+            return np.zeros((max(1, len(blocks)), *shape), np.complex64)
         if self._grid.starts:
-            return np.stack([block.mean for block in blocks]) if blocks else np.empty((0, *shape))
-        return np.empty((n_starts, *shape), np.complex64)
-
-    def _average(self, first: int, means: np.ndarray) -> None:
-        """Fill in the means of windows, the first of which begins at row `first`."""
-        hop, window = self._grid.hop, self._grid.window
-        rows = slice(first, first + (len(means) - 1) * hop + window)
-        profiles = self._series.profiles[rows].view(np.float32)
-        n_floats = profiles[0].size
-        kernels_means.window_means(
-            profiles.reshape(-1, n_floats), self._series.valid[rows], hop, window,
-            np.empty((len(means) + window // hop, n_floats), np.float32),
-            means.view(np.float32).reshape(-1, n_floats),
-        )  # fmt: skip
+            means = [block.mean for block in blocks]
+            return np.array(means, np.complex64).reshape(len(blocks), *shape)
+        return None
 
     # -- windows -> slices ------------------------------------------------------------------
-    def _gather(self, found: list[_Window], clutter: np.ndarray, blocks: list[Block]) -> Slices:
-        series = self._series
-        walkers = [window.walker for window in found]
-        starts = np.array([window.start for window in found], np.int64)
-        stops = starts + self._grid.window
-        first, last = (int(starts[0]), int(stops[-1])) if found else (0, 0)
-        received = np.concatenate([[0], np.cumsum(series.valid[first:last])])
-        n_received = received[stops - first] - received[starts - first]
-        power = self._power(found, starts, clutter)
-        beams = self._beams(found)
-        self._power_of_beams(found, clutter, beams, power)
+    def _gather(self, found: _Found, clutter: np.ndarray | None, blocks: list[Block]) -> Slices:
+        series, starts, walkers = self._series, found.start, found.walkers
+        first, last = (series.place(starts + n) for n in (0, self._grid.window - 1))
+        n_received = series.n_valid(starts, self._grid.window)
+        power = self._power(found, clutter)
+        one_by_one = self._looks_at_azimuth or self._planes is not None
+        windows = found.one_by_one() if one_by_one else []
+        beams = self._beams(windows)
+        self._power_of_beams(windows, clutter, beams, power)
         return Slices(
-            time_s=(series.time_s[starts] + series.time_s[stops - 1]) / 2,
+            time_s=(series.time_s[first] + series.time_s[last]) / 2,
             power=power,
             valid=(n_received / self._grid.window).astype(np.float32),
-            range_m=np.array([walker.range_m for walker in walkers], np.float32),
-            presence_db=np.array([walker.presence_db for walker in walkers], np.float32),
-            angle_rad=np.array([walker.angle_rad for walker in walkers], np.float32),
-            track=np.array([walker.track for walker in walkers], np.int32),
-            planes=self._more_planes(found, clutter, beams),
+            range_m=np.array([one.range_m for one in walkers], np.float32)[found.who],
+            presence_db=np.array([one.presence_db for one in walkers], np.float32)[found.who],
+            angle_rad=np.array([one.angle_rad for one in walkers], np.float32)[found.who],
+            track=np.array([one.track for one in walkers], np.int32)[found.who],
+            planes=self._more_planes(len(starts), windows, clutter, beams),
             frame_time_s=np.array([block.time_s for block in blocks], np.float64),
             range_energy=np.array([block.energy for block in blocks], np.float32).reshape(
                 len(blocks), len(self._axes.range_m)
             ),
         )
 
-    def _power(self, found: list[_Window], starts: np.ndarray, clutter: np.ndarray) -> np.ndarray:
-        series = self._series
-        power = np.empty((len(found), len(self._axes.velocity_mps)), np.float32)
-        gates = np.array([window.gate for window in found], np.int64).reshape(-1, 2)
-        clutter_of = np.array([window.clutter for window in found], np.int64)
+    def _power(self, found: _Found, clutter: np.ndarray | None) -> np.ndarray:
+        series, starts, clutter_of = self._series, found.start, found.clutter
+        power = np.empty((len(starts), len(self._axes.velocity_mps)), np.float32)
+        gates = np.array(found.gates, np.int64).reshape(-1, 2)[found.who]
 
         # Walkers who are seen at once share a window and its mean, so they stay in one piece.
-        firsts = np.append(np.flatnonzero(np.diff(starts, prepend=-1)), len(found))
-        means_of_windows = self._params.clutter == "mean" and not self._grid.starts
+        firsts = np.append(np.flatnonzero(np.diff(starts, prepend=-1)), len(starts))
 
         def transform(worker: int, a: int, b: int) -> None:
             own = slice(firsts[a], firsts[b])
-            if means_of_windows:  # just before the same samples are transformed
-                rows = clutter_of[own]
-                self._average(int(starts[own][0]), clutter[rows[0] : rows[-1] + 1])
+            rows = series.place(starts[own])
+            if clutter is None:  # means are taken over windows that lie one after the other
+                rows = starts[own] - starts[own][0] + rows[0]
             self._transforms[worker].many(
-                series.profiles, series.valid, starts[own], gates[own], clutter, clutter_of[own],
+                series.profiles, series.valid, rows, gates[own], clutter, clutter_of[own],
                 power[own],
             )  # fmt: skip
 
@@ -202,22 +234,27 @@ class Windows:
 
     # -- what few streams ask for -----------------------------------------------------------
     def _part(
-        self, window: _Window, clutter: np.ndarray, beam: np.ndarray | None
+        self, window: _Window, clutter: np.ndarray | None, beam: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One window: profiles, valid and clutter, of all antennas or of a beam."""
-        rows = slice(window.start, window.start + self._grid.window)
-        profiles, still = self._series.profiles[rows], clutter[window.clutter]
+        rows = self._series.rows(window.start, window.start + self._grid.window)
+        profiles, valid = self._series.profiles[rows], self._series.valid[rows]
+        still = (
+            self._transforms[0].mean(profiles, valid)
+            if clutter is None
+            else clutter[window.clutter]
+        )
         if beam is not None:
             profiles = angle.form_beam(self._radar, profiles, beam)
             still = angle.form_beam(self._radar, still, beam)
-        return profiles, self._series.valid[rows], still
+        return profiles, valid, still
 
     def _beams(self, found: list[_Window]) -> list[np.ndarray | None]:
         """Weights of the beam that each window is seen by, None for all antennas' powers.
 
         A beam is formed with `merge` = 'coherent', and while the gates of two walkers overlap.
         """
-        if self._params.merge == "power" and self._params.max_walkers == 1:
+        if not self._looks_at_azimuth:
             return [None] * len(found)
         beams: list[np.ndarray | None] = []
         for window in found:
@@ -233,7 +270,7 @@ class Windows:
         return beams
 
     def _power_of_beams(
-        self, found: list[_Window], clutter: np.ndarray, beams: list[np.ndarray | None],
+        self, found: list[_Window], clutter: np.ndarray | None, beams: list[np.ndarray | None],
         power: np.ndarray,
     ) -> None:  # fmt: skip
         """A beam keeps the walker's power in one antenna; it is scaled to the sum over all."""
@@ -244,12 +281,13 @@ class Windows:
                 power[k] = self._radar.n_rx * one
 
     def _more_planes(
-        self, found: list[_Window], clutter: np.ndarray, beams: list[np.ndarray | None]
-    ) -> np.ndarray:
+        self, n_windows: int, found: list[_Window], clutter: np.ndarray | None,
+        beams: list[np.ndarray | None],
+    ) -> np.ndarray:  # fmt: skip
         n_velocity = len(self._axes.velocity_mps)
         if self._planes is None:
-            return np.empty((len(found), 0, n_velocity), np.float32)
-        planes = np.zeros((len(found), 2, n_velocity), np.float32)
+            return np.empty((n_windows, 0, n_velocity), np.float32)
+        planes = np.zeros((n_windows, 2, n_velocity), np.float32)
         for k, (window, beam) in enumerate(zip(found, beams, strict=True)):
             profiles, valid, still = self._part(window, clutter, beam)
             if valid.any():
