@@ -5,7 +5,7 @@ Two ways lead from words to profiles, and from profiles to power. `range_profile
 (`vectors_fit`). `window_samples`, `load_window` and `add_power` are the steps around `scipy.fft`
 for every other length, and for Python without the compiler.
 
-Numba's cache of a kernel is renewed when this file changes, not when one that it imports does.
+Numba's cache of a kernel is renewed when this file changes, not when `kernels_lanes` does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from radarid.dsp.kernels_lanes import (
     last_to_power,
     middle,
 )
-from radarid.dsp.kernels_means import window_means
 from radarid.dsp.kernels_vectors import LANES, fetch, sum_lanes, transpose_in, transpose_out
 
 CAN_READ = hasattr(os, "pread")
@@ -219,8 +218,6 @@ def slice_powers(
     gates: np.ndarray,
     clutter: np.ndarray,
     clutter_of: np.ndarray,
-    hop: int,
-    sums: np.ndarray,
     taper: np.ndarray,
     chirps: np.ndarray,
     half: bool,
@@ -235,10 +232,8 @@ def slice_powers(
     """Power of slow-time windows, summed over gates and antennas; see `stft.SliceTransform`.
 
     Window k begins at chirp starts[k] of x, float32 (n, n_virtual, 2 n_bins), sums range bins
-    gates[k] and subtracts clutter[clutter_of[k]], which are the windows' own means, made here, if
-    they are `hop` chirps apart and not 0; `sums` is then room for `kernels_means.window_means`.
-    `taper` and `chirps`, the numbers of the chirps in a window, are `in_order`; `half` says that
-    the upper half of the points is zero.
+    gates[k] and subtracts clutter[clutter_of[k]]. `taper` and `chirps`, the numbers of the chirps
+    in a window, are `in_order`; `half` says that the upper half of the points is zero.
     """
     n_virtual, n_bins = x.shape[1], x.shape[2] // 2
     n_fft = taper.size
@@ -250,11 +245,6 @@ def slice_powers(
     for i in range(n_fft):
         rows[i] = chirps[i] * n_row
         n_chirps = max(n_chirps, chirps[i] + 1)
-    if hop > 0:
-        rows_of_x = x.reshape(x.shape[0], n_row)[starts[0] : starts[-1] + n_chirps]
-        received = valid[starts[0] : starts[-1] + n_chirps]
-        means = clutter.reshape(clutter.shape[0], n_row)
-        window_means(rows_of_x, received, hop, n_chirps, sums, means)
     for s in range(starts.size):
         energy = np.float32(0)
         for i in range(n_fft):

@@ -93,23 +93,20 @@ class SliceTransform:
         clutter_of : int64 array, shape (n_windows,), row of `clutter` that each window subtracts
         power : float32 array, shape (n_windows, n_velocity), filled
         """
-        vectors = kernels.vectors_fit(self.n_fft, profiles.shape[2])
-        hop, sums = 0, np.empty((0, 0), np.float32)
         if clutter is None:
-            hop, clutter_of = self._hop, (starts - starts[0]) // self._hop
-            clutter, sums = self._room_for_means(clutter_of[-1] + 1, profiles)
-        if vectors:
-            kernels.slice_powers(
-                profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32),
-                clutter_of, hop, sums, *self._order, kernels_lanes.plan(self.n_fft), *self._pixels,
-                *self._room, self._work, power,
-            )  # fmt: skip
+            clutter_of = (starts - starts[0]) // self._hop
+            first = int(starts[0])
+            clutter = self._means(profiles[first:], valid[first:], int(clutter_of[-1]) + 1)
+        if not kernels.vectors_fit(self.n_fft, profiles.shape[2]):
+            for k, start in enumerate(starts):
+                part = slice(start, start + self.window)
+                self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
             return
-        if hop:
-            self._means(profiles[starts[0] :], valid[starts[0] :], sums, clutter)
-        for k, start in enumerate(starts):
-            part = slice(start, start + self.window)
-            self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
+        kernels.slice_powers(
+            profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32), clutter_of,
+            *self._order, kernels_lanes.plan(self.n_fft), *self._pixels, *self._room, self._work,
+            power,
+        )  # fmt: skip
 
     def mean(self, profiles: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """What `many` subtracts from one window, profiles (window, n_virtual, n_bins), by itself.
@@ -118,23 +115,18 @@ class SliceTransform:
         -------
         complex64 array, shape (n_virtual, n_bins)
         """
-        mean, sums = self._room_for_means(1, profiles)
-        self._means(profiles, valid, sums, mean)
-        return mean[0]
+        return self._means(profiles, valid, 1)[0]
 
-    def _room_for_means(self, n: int, profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        shape = profiles.shape[1:]
-        sums = np.empty((n + self.window // self._hop, 2 * shape[0] * shape[1]), np.float32)
-        return np.empty((n, *shape), np.complex64), sums
-
-    def _means(
-        self, profiles: np.ndarray, valid: np.ndarray, sums: np.ndarray, means: np.ndarray
-    ) -> None:
-        n = (len(means) - 1) * self._hop + self.window
+    def _means(self, profiles: np.ndarray, valid: np.ndarray, n_windows: int) -> np.ndarray:
+        """Of windows a hop apart, the first of which begins at row 0."""
+        n, shape = (n_windows - 1) * self._hop + self.window, profiles.shape[1:]
+        means = np.empty((n_windows, *shape), np.complex64)
+        sums = np.empty((n_windows + self.window // self._hop, 2 * shape[0] * shape[1]), np.float32)
         kernels_means.window_means(
             profiles[:n].view(np.float32).reshape(n, -1), valid[:n], self._hop, self.window, sums,
-            means.view(np.float32).reshape(len(means), -1),
+            means.view(np.float32).reshape(n_windows, -1),
         )  # fmt: skip
+        return means
 
     def _plain(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray,
