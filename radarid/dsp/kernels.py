@@ -23,7 +23,14 @@ from radarid.dsp.kernels_lanes import (
     last_to_power,
     middle,
 )
-from radarid.dsp.kernels_vectors import LANES, fetch, sum_lanes, transpose_in, transpose_out
+from radarid.dsp.kernels_vectors import (
+    LANES,
+    add_to,
+    fetch,
+    sum_lanes,
+    transpose_in,
+    transpose_out,
+)
 
 CAN_READ = hasattr(os, "pread")
 # C's pread, by its name in the process, so that the kernel can be cached: file, to, bytes, from.
@@ -210,6 +217,35 @@ def _middle_passes(work: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n: int
     return here
 
 
+@_part
+def _window_means(
+    x: np.ndarray, valid: np.ndarray, first: int, hop: int, window: int, sums: np.ndarray,
+    means: np.ndarray,
+) -> None:  # fmt: skip
+    """As `kernels_means.window_means`, from row `first` on; `sums` and `means` in one dimension."""
+    n_row = x.shape[1] * x.shape[2]
+    n_windows, n_whole = means.size // n_row, window // hop
+    for c in range(sums.size):
+        sums[c] = 0
+    for i in range((n_windows + n_whole - 1) * hop):
+        if valid[first + i]:
+            add_to(sums, i // hop * n_row, x, (first + i) * n_row, n_row)
+    for k in range(n_windows):
+        n_valid = 0
+        for i in range(k * hop, k * hop + window):
+            n_valid += valid[first + i]
+        for c in range(k * n_row, (k + 1) * n_row):
+            means[c] = 0
+        for part in range(k, k + n_whole):
+            add_to(means, k * n_row, sums, part * n_row, n_row)
+        for i in range((k + n_whole) * hop, k * hop + window):
+            if valid[first + i]:
+                add_to(means, k * n_row, x, (first + i) * n_row, n_row)
+        scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+        for c in range(k * n_row, (k + 1) * n_row):
+            means[c] *= scale
+
+
 @_kernel
 def slice_powers(
     x: np.ndarray,
@@ -218,6 +254,8 @@ def slice_powers(
     gates: np.ndarray,
     clutter: np.ndarray,
     clutter_of: np.ndarray,
+    hop: int,
+    sums: np.ndarray,
     taper: np.ndarray,
     chirps: np.ndarray,
     half: bool,
@@ -232,8 +270,9 @@ def slice_powers(
     """Power of slow-time windows, summed over gates and antennas; see `stft.SliceTransform`.
 
     Window k begins at chirp starts[k] of x, float32 (n, n_virtual, 2 n_bins), sums range bins
-    gates[k] and subtracts clutter[clutter_of[k]]. `taper` and `chirps`, the numbers of the chirps
-    in a window, are `in_order`; `half` says that the upper half of the points is zero.
+    gates[k] and subtracts clutter[clutter_of[k]]; where `sums` has room, these are made first, as
+    means of windows that are `hop` apart. `taper` and `chirps`, the numbers of the chirps in a
+    window, are `in_order`; `half` says that the upper half of the points is zero.
     """
     n_virtual, n_bins = x.shape[1], x.shape[2] // 2
     n_fft = taper.size
@@ -245,6 +284,8 @@ def slice_powers(
     for i in range(n_fft):
         rows[i] = chirps[i] * n_row
         n_chirps = max(n_chirps, chirps[i] + 1)
+    if sums.size > 0:
+        _window_means(x, valid, starts[0], hop, n_chirps, sums, clutter.reshape(clutter.size))
     for s in range(starts.size):
         energy = np.float32(0)
         for i in range(n_fft):

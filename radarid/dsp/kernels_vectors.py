@@ -255,6 +255,19 @@ def fetch(array: Array, place: Index, n: Index) -> None:
 
 
 @instruction
+def add_to(total: Array, at: Index, values: Array, place: Index, n: Index) -> None:
+    """Add n float32, from a place on, to those of another array."""
+    whole = n // LANES
+    with whole.times() as block:
+        here, there = place + block * LANES, at + block * LANES
+        total.put(there, total.vector(there) + values.vector(here))
+    with (n - whole * LANES).times() as more:
+        number = whole * LANES + more
+        old, new = total.number(at + number), values.number(place + number)
+        total.put_number(at + number, total.builder.fadd(old, new))
+
+
+@instruction
 def transpose_in(
     words: Array, first: Index, n: Index, last: Index, stride: Index, units: Array
 ) -> None:

@@ -27,8 +27,8 @@ from radarid.errors import ParameterError
 
 _AHEAD = 2  # batches begun while one is looked at, so that none of several threads waits
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
-_FRAMES_AT_ONCE = 4  # of each thread: enough to share, few enough to stay in its cache
-_SAMPLES_AT_ONCE = 1024  # and of very short frames, about as many chirps
+_FRAMES_AT_ONCE = 4  # of a thread: few enough to stay in its cache,
+_SAMPLES_AT_ONCE = 1024  # and enough of very short frames
 
 
 class SpectrogramStream:
@@ -75,14 +75,14 @@ class SpectrogramStream:
         self._n_block = self.grid.frames_per_block * self.grid.n_per_frame
         self._step_s = self.grid.frames_per_block * radar.frame_period_s
         self._lag = max(1, round(params.track_lag_s / self._step_s))
-        most = max(_FRAMES_AT_ONCE, _SAMPLES_AT_ONCE // self.grid.n_per_frame)
-        self._frames_at_once = most * n_threads
+        n_per_frame = self.grid.n_per_frame
+        self._n_piece = max(_FRAMES_AT_ONCE, _SAMPLES_AT_ONCE // n_per_frame)
+        self._frames_at_once = self._n_piece * n_threads
         self._n_ahead = _AHEAD if n_threads > 1 else 0
-        n_new = (self._n_ahead + 1) * self._frames_at_once * self.grid.n_per_frame
-        n_piece = _FRAMES_AT_ONCE * self.grid.n_per_frame
+        n_new = (self._n_ahead + 1) * self._frames_at_once * n_per_frame
         self._series = SlowTimeSeries(
             (self._lag + 2) * self._n_block + self.grid.window + n_new,
-            max(n_piece, self._n_block, samples_at_once(self.grid)),
+            max(self._n_piece * n_per_frame, self._n_block, samples_at_once(self.grid)),
             radar.n_virtual, len(self.range_m),
         )  # fmt: skip
         self._windows = Windows(radar, params, self.grid, self.axes, self._series, self._workers)
@@ -234,7 +234,7 @@ class SpectrogramStream:
             if self.grid.regime != "burst" and self._filter is None:  # it is still in the cache
                 self._measure(first + start * n, first + stop * n)
 
-        share = self._workers.begin(profile, len(batch.start_s), _FRAMES_AT_ONCE)
+        share = self._workers.begin(profile, len(batch.start_s), self._n_piece)
         return share, first, self._series.stop
 
     def _average_bursts(
