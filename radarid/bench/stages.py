@@ -17,8 +17,8 @@ from radarid.bench import timing
 from radarid.bench.contenders import halves
 from radarid.bench.job import ImageColumns, Job
 from radarid.bench.timing import Patience
-from radarid.dsp import kernels_means
 from radarid.dsp.gating import RangeTrack
+from radarid.dsp.moments import Moments
 from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.spectrogram import SpectrogramStream
 from radarid.dsp.stft import SliceTransform
@@ -163,21 +163,16 @@ def _track(job: Job) -> Stage:
     """Moments of every step, and the recursion over them."""
     profiles, valid = _profiles(job)
     n_frames = len(valid) // job.n_chirps
-    shape = profiles.shape[1:]
     range_m = SpectrogramStream(job.radar, job.params).range_m
     step_s = job.radar.frame_period_s
     lag = max(1, round(job.params.track_lag_s / step_s))
-    means = np.empty((n_frames, 2 * shape[0] * shape[1]), np.float32)
-    energy = np.empty((n_frames, shape[1]), np.float32)
-    spread = np.empty(means.shape[1], np.float32)
+    moments = Moments(n_frames, job.n_chirps, *profiles.shape[1:])
 
     def run() -> None:
         track = RangeTrack(range_m, job.params.track_speed_mps * step_s, lag)
-        kernels_means.moments(
-            profiles.view(np.float32).reshape(len(valid), -1), valid, means, energy, spread
-        )
-        for k in range(n_frames):
-            track.push(energy[k])
+        moments.measure(profiles, valid)
+        for energy in moments.energy:
+            track.push(energy)
 
     return Stage([run], n_frames * step_s)
 

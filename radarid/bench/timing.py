@@ -77,7 +77,10 @@ def rounds(
     n_rounds: int,
     patience: Patience,
 ) -> dict[str, list[Sample]]:
-    """Samples of every contender in every round; the order rotates from round to round.
+    """Samples of every contender in every round.
+
+    The order rotates from round to round, and every second round runs backwards, so that nobody
+    always comes after the one who has filled the caches with most.
 
     Parameters
     ----------
@@ -91,7 +94,8 @@ def rounds(
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     for turn in range(n_rounds):
         first = turn % len(names)
-        for name in names[first:] + names[:first]:
+        order = names[first:] + names[:first]
+        for name in order[:: -1 if turn % 2 else 1]:
             patience.wait()
             warm_up[name]()
             samples[name].append(sample(runs[name], n_times[name]))

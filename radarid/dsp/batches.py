@@ -10,6 +10,7 @@ import numpy as np
 
 from capture.file.recording import FileRecording
 from capture.types import AdcFrame
+from radarid.dsp.moments import Moments
 from radarid.dsp.range_fft import RangeStage
 
 
@@ -21,7 +22,9 @@ class Batch(Protocol):
         """When each begins, seconds since the start of the recording."""
         ...
 
-    def transform(self, stage: RangeStage, first: int, profiles: np.ndarray) -> np.ndarray:
+    def transform(
+        self, stage: RangeStage, first: int, profiles: np.ndarray, moments: Moments
+    ) -> np.ndarray:
         """Range profiles of some frames, from number `first` of the batch on.
 
         Parameters
@@ -29,6 +32,7 @@ class Batch(Protocol):
         stage : for one thread at a time
         first : number of the frame
         profiles : complex64 array, shape (n_frames * n_slow, n_virtual, n_bins), filled
+        moments : of blocks of them, filled in
 
         Returns
         -------
@@ -44,7 +48,9 @@ class GivenFrames:
     frames: Sequence[AdcFrame | None]
     start_s: Sequence[float]
 
-    def transform(self, stage: RangeStage, first: int, profiles: np.ndarray) -> np.ndarray:
+    def transform(
+        self, stage: RangeStage, first: int, profiles: np.ndarray, moments: Moments
+    ) -> np.ndarray:
         """See `Batch.transform`."""
         valid = np.zeros(len(profiles), bool)
         n = stage.n_slow
@@ -54,6 +60,7 @@ class GivenFrames:
                 profiles[rows] = 0
             else:
                 valid[rows] = stage(frame, profiles[rows])[1]
+        moments.measure(profiles, valid)
         return valid
 
 
@@ -65,6 +72,8 @@ class RecordedFrames:
     first: int
     start_s: Sequence[float]
 
-    def transform(self, stage: RangeStage, first: int, profiles: np.ndarray) -> np.ndarray:
+    def transform(
+        self, stage: RangeStage, first: int, profiles: np.ndarray, moments: Moments
+    ) -> np.ndarray:
         """See `Batch.transform`."""
-        return stage.read(self.recording, self.first + first, profiles)
+        return stage.read(self.recording, self.first + first, profiles, moments)

@@ -25,6 +25,7 @@ from radarid.dsp.kernels_lanes import (
 )
 from radarid.dsp.kernels_vectors import (
     LANES,
+    add_moments,
     add_to,
     fetch,
     sum_lanes,
@@ -37,7 +38,7 @@ CAN_READ = hasattr(os, "pread")
 _pread = types.ExternalFunction(
     "pread", types.int64(types.int32, types.uintp, types.uintp, types.int64)
 )
-_NO_COMPILER: bool = getattr(numba.config, "DISABLE_JIT")  # noqa: B009
+COMPILES: bool = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
 _FASTMATH = {"contract", "nsz", "arcp"}
 # No 'nnan' and 'ninf' (NaN marks missing data), no 'reassoc' (sums keep their order).
 _kernel = njit(cache=True, nogil=True, fastmath=_FASTMATH)
@@ -130,7 +131,7 @@ def to_pixels(power: np.ndarray, below: np.ndarray, matrix: np.ndarray, pixels: 
 def vectors_fit(n_fft: int, at_least_lanes: int = LANES) -> bool:
     """Whether the kernels abreast can do it: 2^k points, and enough of whatever fills the lanes."""
     power_of_two = n_fft >= 32 and n_fft & (n_fft - 1) == 0
-    return power_of_two and at_least_lanes >= LANES and not _NO_COMPILER
+    return power_of_two and at_least_lanes >= LANES and COMPILES
 
 
 def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
@@ -140,18 +141,58 @@ def scratch(n: int, dtype: type[np.generic] = np.float32) -> np.ndarray:
     return room[first : first + n]
 
 
+@_part
+def _moments(
+    x: np.ndarray, valid: np.ndarray, first: int, n: int, mean: np.ndarray, energy: np.ndarray,
+    spread: np.ndarray,
+) -> None:  # fmt: skip
+    """As `kernels_means.moments`, of the block of n chirps from chirp `first` on."""
+    n_row, n_bins = mean.size, energy.size
+    for c in range(n_row):
+        mean[c] = 0
+    for c in range(n_row):
+        spread[c] = 0
+    n_valid, origin = 0, first
+    for i in range(first, first + n):
+        if valid[i]:
+            if n_valid == 0:
+                origin = i
+            n_valid += 1
+            add_moments(mean, spread, x, i * n_row, origin * n_row, n_row)
+    for b in range(n_bins):
+        energy[b] = 0 if n_valid > 0 else np.nan
+    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+    start = x[origin]
+    for c in range(n_row if n_valid > 0 else 0):
+        away = mean[c] * scale
+        mean[c] = start[c // (2 * n_bins), c % (2 * n_bins)] + away
+        energy[c // 2 % n_bins] += max(spread[c] * scale - away * away, np.float32(0))
+
+
+@_kernel
+def block_moments(
+    x: np.ndarray, valid: np.ndarray, first: int, n: int, means: np.ndarray, energy: np.ndarray,
+    spread: np.ndarray,
+) -> None:  # fmt: skip
+    """Moments of blocks of n chirps each, from chirp `first` on; see `moments.Moments`."""
+    for k in range(means.shape[0]):
+        _moments(x, valid, first + k * n, n, means[k], energy[k], spread)
+
+
 @_kernel
 def range_profiles(
     file: int, place: int, words: np.ndarray, order: tuple[np.ndarray, ...], down: np.int32,
     taper: np.ndarray, plan: tuple[np.ndarray, np.ndarray], first_bin: int, units: np.ndarray,
-    work: np.ndarray, out: np.ndarray,
+    work: np.ndarray, out: np.ndarray, valid: np.ndarray, first: int, n_block: int,
+    means: np.ndarray, energy: np.ndarray, spread: np.ndarray,
 ) -> int:  # fmt: skip
     """Words of chirps to their kept range bins; how many chirps there were.
 
     `words` (n, n_words) are those of all chirps of `out`; or, if `file` is not negative, room for
-    2 LANES chirps or more, into which they are read piece by piece from byte `place` on.
+    2 LANES chirps or more, into which they are read piece by piece from byte `place` on. Moments
+    of blocks, if there are any, are taken as soon as a block is done and lies in the cache.
     """
-    n_chirps, n_done, n_bytes = out.shape[0], 0, 2 * words.shape[1]
+    n_chirps, n_done, n_bytes, n_measured = out.shape[0], 0, 2 * words.shape[1], 0
     while n_done < n_chirps:
         n = min(words.shape[0], n_chirps - n_done)
         if 0 < n_chirps - n_done - n < LANES:  # too few would be left for a last piece
@@ -170,6 +211,10 @@ def range_profiles(
             _transform_chirps(words, chirp, order, down, taper, plan, first_bin, units, work, out,
                               n_done + chirp)  # fmt: skip
         n_done += n
+        while n_measured < means.shape[0] and first + (n_measured + 1) * n_block <= n_done:
+            _moments(out, valid, first + n_measured * n_block, n_block, means[n_measured],
+                     energy[n_measured], spread)  # fmt: skip
+            n_measured += 1
     return n_done
 
 

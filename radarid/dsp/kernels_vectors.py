@@ -268,6 +268,25 @@ def add_to(total: Array, at: Index, values: Array, place: Index, n: Index) -> No
 
 
 @instruction
+def add_moments(
+    total: Array, squares: Array, values: Array, place: Index, origin: Index, n: Index
+) -> None:
+    """Add n float32, less those at `origin`, to totals, and the squares of that to others."""
+    whole = n // LANES
+    with whole.times() as block:
+        k = block * LANES
+        away = values.vector(place + k) - values.vector(origin + k)
+        total.put(k, total.vector(k) + away)
+        squares.put(k, squares.vector(k) + away * away)
+    with (n - whole * LANES).times() as more:
+        k, builder = whole * LANES + more, total.builder
+        away = builder.fsub(values.number(place + k), values.number(origin + k))
+        total.put_number(k, builder.fadd(total.number(k), away))
+        square = builder.fmul(away, away)
+        squares.put_number(k, builder.fadd(squares.number(k), square))
+
+
+@instruction
 def transpose_in(
     words: Array, first: Index, n: Index, last: Index, stride: Index, units: Array
 ) -> None:

@@ -12,6 +12,7 @@ from capture.config import RadarConfig
 from capture.file.recording import FileRecording
 from capture.types import AdcFrame
 from radarid.dsp import convert, kernels, kernels_lanes
+from radarid.dsp.moments import Moments
 from radarid.dsp.params import DspParams
 from radarid.errors import ParameterError
 
@@ -21,6 +22,7 @@ _TAPERS: dict[str, Callable[[int], np.ndarray]] = {
 }  # fmt: skip
 _TILE_WORDS = 1 << 17  # 256 KB are read at once
 _TILE_CHIRPS = 16  # keeps a tile of 4 antennas x 256 samples in half a megabyte of cache
+_ALL, _NONE = np.empty(0, bool), Moments(0, 1, 0, 1)
 
 
 def taper(name: str, n: int) -> np.ndarray:
@@ -149,7 +151,9 @@ class RangeStage:
             out[:] = profiles
         return profiles, valid
 
-    def read(self, recording: FileRecording, first: int, out: np.ndarray) -> np.ndarray:
+    def read(
+        self, recording: FileRecording, first: int, out: np.ndarray, moments: Moments
+    ) -> np.ndarray:
         """Read and transform some frames; the same as one after the other by `__call__`.
 
         Where nothing but chirps lies in the file, the kernel reads them itself, a few at a time,
@@ -160,6 +164,7 @@ class RangeStage:
         recording : of this stage's waveform
         first : number of the first frame
         out : complex64 array, shape (n_frames * n_slow, n_virtual, n_bins), filled
+        moments : of blocks of them, filled in
 
         Returns
         -------
@@ -170,27 +175,32 @@ class RangeStage:
             self._check(recording.frame(first))
         if self._vectors and len(self._groups) == 1 and kernels.CAN_READ:
             place = recording.place_of(first, stop)
-            layout = recording.info.layout
-            if place is not None and self._transform(self._tile, layout, out, place) == len(out):
-                return recording.valid(first, stop)
+            valid, layout = recording.valid(first, stop), recording.info.layout
+            if place is not None and len(out) == self._transform(
+                self._tile, layout, out, place, valid, moments
+            ):
+                return valid
         valid = np.empty(len(out), bool)
         for index in range(first, stop):
             rows = slice((index - first) * self.n_slow, (index - first + 1) * self.n_slow)
             valid[rows] = self(recording.frame(index), out[rows])[1]
+        moments.measure(out, valid)
         return valid
 
     def _transform(
         self, words: np.ndarray, layout: str, chirps: np.ndarray,
-        place: tuple[int, int] = (-1, 0),
+        place: tuple[int, int] = (-1, 0), valid: np.ndarray = _ALL, moments: Moments = _NONE,
     ) -> int:  # fmt: skip
         """Words of chirps -> profiles of all antennas, by the kernel; how many were there.
 
         With `place`, a file and a byte in it, the words are read from there into `words`.
         """
+        file, byte = place
+        first, n_block, means, energy, spread = moments.room
         return int(kernels.range_profiles(
-            *place, words, self._word_order(layout), np.int32(16 + self._shift),
+            file, byte, words, self._word_order(layout), np.int32(16 + self._shift),
             self._padded_taper, kernels_lanes.plan(self.n_fft), self.bins.start, self._units,
-            self._work, chirps.view(np.float32),
+            self._work, chirps.view(np.float32), valid, first, n_block, means, energy, spread,
         ))  # fmt: skip
 
     def _plain(self, words: np.ndarray, order: tuple[np.ndarray, ...], chirps: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from radarid.dsp import kernels_means, slowtime
 from radarid.dsp.batches import Batch, GivenFrames, RecordedFrames
 from radarid.dsp.clutter import ClutterFilter, make_filter
 from radarid.dsp.gating import RangeTrack
+from radarid.dsp.moments import Moments
 from radarid.dsp.params import DspParams
 from radarid.dsp.pool import Share, Workers
 from radarid.dsp.range_fft import RangeStage
@@ -73,6 +74,7 @@ class SpectrogramStream:
         )
         self._filter = make_filter(radar, params, self.grid)
         self._n_block = self.grid.frames_per_block * self.grid.n_per_frame
+        self._no_blocks = self._moments(0, self._n_block)
         self._step_s = self.grid.frames_per_block * radar.frame_period_s
         self._lag = max(1, round(params.track_lag_s / self._step_s))
         n_per_frame = self.grid.n_per_frame
@@ -160,7 +162,7 @@ class SpectrogramStream:
         decided = []
         last = self._n_seen * self._n_block
         if self._series.stop > last:  # a block that is not full
-            self._measure_alike(last, self._series.stop, 1)
+            self._measure(last, self._series.stop)
             decided = self._look_at(self._n_seen + 1)
         for decision in self._tracker.flush():
             decided.append((self._undecided.popleft(), _walkers(decision)))
@@ -226,13 +228,13 @@ class SpectrogramStream:
             instants = np.array(batch.start_s[start:stop])[:, None] + self.grid.offset_s
             time_s[:] = instants.reshape(-1)
             stage = self._ranges[worker]
+            moments = self._blocks_in(first + start * n, first + stop * n)
             if self.grid.regime == "burst":
                 self._average_bursts(stage, batch, start, profiles, valid)
             else:
-                valid[:] = batch.transform(stage, start, profiles)
+                valid[:] = batch.transform(stage, start, profiles, moments)
             self._series.share(first + start * n, first + stop * n)
-            if self.grid.regime != "burst" and self._filter is None:  # it is still in the cache
-                self._measure(first + start * n, first + stop * n)
+            self._take_blocks(first + start * n, time_s, moments)
 
         share = self._workers.begin(profile, len(batch.start_s), self._n_piece)
         return share, first, self._series.stop
@@ -243,7 +245,7 @@ class SpectrogramStream:
         """One sample a frame, from frame `start` of the batch on: the mean of its chirps."""
         chirps = np.empty((stage.n_slow, *profiles.shape[1:]), np.complex64)
         for k, mean in enumerate(profiles):
-            received = batch.transform(stage, start + k, chirps)
+            received = batch.transform(stage, start + k, chirps, self._no_blocks)
             kernels_means.mean_of_valid(chirps, received, mean)
             valid[k] = received.any()
 
@@ -258,34 +260,39 @@ class SpectrogramStream:
         return series.profiles[rows], series.valid[rows], series.time_s[rows]
 
     # -- slow time -> walkers ---------------------------------------------------------------
-    def _measure(self, start: int, stop: int) -> None:
-        """Look for motion in the whole blocks of samples `start` to `stop`."""
-        numbers = range(-(-start // self._n_block), stop // self._n_block)
-        if numbers:
-            first = numbers[0] * self._n_block
-            self._measure_alike(first, numbers[-1] * self._n_block + self._n_block, len(numbers))
+    def _blocks_in(self, start: int, stop: int) -> Moments:
+        """The whole blocks of samples `start` to `stop`, to be measured as these are made."""
+        first = -(-start // self._n_block)
+        n_blocks = max(0, stop // self._n_block - first)
+        if self.grid.regime == "burst" or self._filter is not None:
+            return self._no_blocks  # they are not final yet
+        return self._moments(n_blocks, self._n_block, first * self._n_block - start)
 
-    def _measure_alike(self, start: int, stop: int, n_blocks: int) -> None:
+    def _moments(self, n_blocks: int, n: int, first: int = 0) -> Moments:
+        return Moments(n_blocks, n, self.radar.n_virtual, len(self.range_m), first)
+
+    def _take_blocks(self, start: int, time_s: np.ndarray, moments: Moments) -> None:
+        """Blocks that were measured in samples from `start` on, which had those times."""
+        n, first = moments.n, moments.first
+        measured = zip(moments.means, moments.energy, strict=True)
+        for k, (mean, energy) in enumerate(measured):
+            own = slice(first + k * n, first + (k + 1) * n)
+            block = Block(start + own.start, n, float(time_s[own].mean()), mean, energy)
+            self._blocks[block.first // self._n_block] = block
+
+    def _measure(self, start: int, stop: int) -> None:
+        """Look for motion in a block that was begun in one batch and ended in another."""
         profiles, valid, time_s = self._rows(start, stop)
-        n_virtual, n_bins = profiles.shape[1:]
-        means = np.empty((n_blocks, n_virtual, n_bins), np.complex64)
-        energy = np.empty((n_blocks, n_bins), np.float32)
-        kernels_means.moments(
-            profiles.view(np.float32).reshape(len(valid), -1), valid,
-            means.view(np.float32).reshape(n_blocks, -1), energy,
-            np.empty(2 * n_virtual * n_bins, np.float32),
-        )  # fmt: skip
-        n = len(valid) // n_blocks
-        for k, middle_s in enumerate(time_s.reshape(n_blocks, n).mean(axis=1).tolist()):
-            first = start + k * n
-            self._blocks[first // self._n_block] = Block(first, n, middle_s, means[k], energy[k])
+        moments = self._moments(1, stop - start)
+        moments.measure(profiles, valid)
+        self._take_blocks(start, time_s, moments)
 
     def _look_at(self, stop: int) -> list[tuple[Block, Walkers]]:
         """Take the steps of the track up to block `stop`: older blocks, decided by them."""
         numbers = range(self._n_seen, stop)
         n = self._n_block
         for k in numbers:
-            if k not in self._blocks:  # begun in one batch and ended in another
+            if k not in self._blocks:
                 self._measure(k * n, k * n + n)
         self._n_seen = stop
         decided = [self._step(self._blocks.pop(k)) for k in numbers]
