@@ -70,7 +70,7 @@ class RangeTrack:
         self._came_from = np.zeros((lag + 1, n_states + 1), np.int32)
         self._level, self._energy = np.zeros((2, lag + 1, n_bins))
         self._evidence, self._best = np.zeros((2, n_bins), np.float32)
-        self._new, self._sorted = np.empty(n_states + 1, np.float32), np.empty(n_bins)
+        self._new = np.empty(n_states + 1, np.float32)
         self._source, self._taken = np.empty(n_bins, np.int32), np.empty(n_states, np.int32)
         self._oldest = self._n_waiting = self._n_steps = 0
         self._last = n_bins // 2
@@ -95,7 +95,7 @@ class RangeTrack:
         if energy is None:
             level[:] = self._evidence[:] = 0
         else:
-            kernels.level_over_noise(self._energy[row], self._sorted, level)
+            kernels.level_over_noise(self._energy[row], _noise(self._energy[row]), level)
             kernels.weigh(level, self._spreading_db, self._evidence)
         self._advance(self._came_from[row])
         self._n_waiting += 1
@@ -129,11 +129,21 @@ class RangeTrack:
         return kernels.locate(self._energy[row], self._level[row], self.range_m, first, last)
 
 
+def _noise(energy: np.ndarray) -> float:
+    """The step's own noise: the lower quartile, linearly between two of its bins."""
+    place = kernels.NOISE_QUANTILE * (len(energy) - 1)
+    below = int(place)
+    above = min(below + 1, len(energy) - 1)
+    lowest = np.partition(energy, (below, above))
+    noise = lowest[below] + (place - below) * (lowest[above] - lowest[below])
+    return max(float(noise), kernels.LEAST_ENERGY)
+
+
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
     """Level of each range bin over the noise of its own step, dB, float64 (n_bins,)."""
     values = np.ascontiguousarray(energy, dtype=np.float64)
     level = np.empty_like(values)
-    kernels.level_over_noise(values, np.empty_like(values), level)
+    kernels.level_over_noise(values, _noise(values), level)
     return level
 
 

@@ -41,8 +41,8 @@ _pread = types.ExternalFunction(
 COMPILES: bool = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
 _FASTMATH = {"contract", "nsz", "arcp"}
 # No 'nnan' and 'ninf' (NaN marks missing data), no 'reassoc' (sums keep their order).
-_kernel = njit(cache=True, nogil=True, fastmath=_FASTMATH)
-_part = njit(inline="always", nogil=True, fastmath=_FASTMATH)
+_kernel = njit(cache=True, nogil=True, fastmath=_FASTMATH, error_model="numpy")
+_part = njit(inline="always", nogil=True, fastmath=_FASTMATH, error_model="numpy")
 
 
 @_kernel
@@ -162,10 +162,10 @@ def _moments(
     for b in range(n_bins):
         energy[b] = 0 if n_valid > 0 else np.nan
     scale = np.float32(1 / n_valid if n_valid > 0 else 0)
-    start = x[origin]
+    still = x.reshape(x.size)[origin * n_row :]
     for c in range(n_row if n_valid > 0 else 0):
         away = mean[c] * scale
-        mean[c] = start[c // (2 * n_bins), c % (2 * n_bins)] + away
+        mean[c] = still[c] + away
         energy[c // 2 % n_bins] += max(spread[c] * scale - away * away, np.float32(0))
 
 

@@ -17,51 +17,16 @@ CLEAR_DB = 8.0  # more than this is no clearer: of two people neither is the lik
 WEAKER_SHARE, WEAKER_SPAN_DB = 0.3, 20.0  # ... but something much weaker than another is
 NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor against one
 
-_LEAST_ENERGY = 1e-12
+LEAST_ENERGY = 1e-12
 _kernel = njit(cache=True)
 _part = njit(inline="always")
 
 
-@_part
-def _quantile(values: np.ndarray, fraction: float, scratch: np.ndarray) -> float:
-    """Quantile with linear interpolation, by partial selection (Hoare's FIND)."""
-    n = values.shape[0]
-    place = fraction * (n - 1)
-    k = int(place)
-    for i in range(n):
-        scratch[i] = values[i]
-    first, last = 0, n - 1
-    while first < last:
-        middle = (first + last) // 2
-        pivot = scratch[middle]
-        scratch[middle], scratch[last] = scratch[last], pivot
-        border = first
-        for i in range(first, last):
-            if scratch[i] < pivot:
-                scratch[i], scratch[border] = scratch[border], scratch[i]
-                border += 1
-        scratch[last], scratch[border] = scratch[border], pivot
-        if border == k:
-            break
-        if border < k:
-            first = border + 1
-        else:
-            last = border - 1
-    below = scratch[k]
-    if k + 1 == n:
-        return below
-    above = scratch[k + 1]
-    for i in range(k + 2, n):
-        above = min(above, scratch[i])
-    return below + (place - k) * (above - below)
-
-
 @_kernel
-def level_over_noise(energy: np.ndarray, scratch: np.ndarray, level: np.ndarray) -> None:
-    """Set level[b] to energy[b] over the step's own noise quantile, dB; all of shape (n_bins,)."""
-    noise = max(_quantile(energy, NOISE_QUANTILE, scratch), _LEAST_ENERGY)
+def level_over_noise(energy: np.ndarray, noise: float, level: np.ndarray) -> None:
+    """Set level[b] to energy[b] over the noise, dB; both of shape (n_bins,)."""
     for b in range(energy.shape[0]):
-        level[b] = 10 * math.log10(max(energy[b], _LEAST_ENERGY) / noise)
+        level[b] = 10 * math.log10(max(energy[b], LEAST_ENERGY) / noise)
 
 
 @_kernel
