@@ -17,7 +17,7 @@ from radarid.bench.workload import Workload, write_capture
 from radarid.errors import RadaridError
 
 _LIMIT_DB = 0.05
-_WARM_UP_S = 0.4
+_WARM_UP_S = 2.0
 _READ_BYTES = 1 << 20
 
 

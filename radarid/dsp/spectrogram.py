@@ -273,11 +273,10 @@ class SpectrogramStream:
 
     def _take_blocks(self, start: int, time_s: np.ndarray, moments: Moments) -> None:
         """Blocks that were measured in samples from `start` on, which had those times."""
-        n, first = moments.n, moments.first
-        measured = zip(moments.means, moments.energy, strict=True)
-        for k, (mean, energy) in enumerate(measured):
-            own = slice(first + k * n, first + (k + 1) * n)
-            block = Block(start + own.start, n, float(time_s[own].mean()), mean, energy)
+        n, first, n_blocks = moments.n, moments.first, len(moments.means)
+        middles_s = time_s[first : first + n_blocks * n].reshape(n_blocks, n).mean(axis=1).tolist()
+        for k, middle_s in enumerate(middles_s):
+            block = Block(start + first + k * n, n, middle_s, moments.means[k], moments.energy[k])
             self._blocks[block.first // self._n_block] = block
 
     def _measure(self, start: int, stop: int) -> None:
