@@ -207,7 +207,7 @@ def middle(
 @instruction
 def last_to_bins(spectra: Array, here: Index, m: Index, n_kept: Index, there: Index) -> None:
     """Last pass of 16 m points; outputs below n_kept m are stored, or computed at all."""
-    for part, first, last in ((4, 0, 4), (16, 5, 16)):
+    for part, first, last in ((8, 0, 8), (16, 9, 16)):
         with n_kept.within(first, last), m.times() as k:
             for number, z in butterfly(16, _points(spectra, here + k * _SIZE, m * _SIZE)):
                 if number < part:
