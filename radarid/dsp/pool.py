@@ -45,7 +45,8 @@ class Share:
             self._work(0)
         finally:
             begun = [helper for helper in self._helpers if not helper.cancel()]
-            wait(begun)
+            if begun:
+                wait(begun)
         for helper in begun:
             helper.result()
 

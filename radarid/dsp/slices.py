@@ -48,6 +48,8 @@ class Slices:
     def concatenate(parts: Iterable[Slices]) -> Slices:
         """Join slices in the order given; at least one part is needed."""
         parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
         names = [field.name for field in fields(Slices)]
         return Slices(
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}

@@ -274,8 +274,8 @@ class SpectrogramStream:
     def _take_blocks(self, start: int, time_s: np.ndarray, moments: Moments) -> None:
         """Blocks that were measured in samples from `start` on, which had those times."""
         n, first, n_blocks = moments.n, moments.first, len(moments.means)
-        middles_s = time_s[first : first + n_blocks * n].reshape(n_blocks, n).mean(axis=1).tolist()
-        for k, middle_s in enumerate(middles_s):
+        sums_s = time_s[first : first + n_blocks * n].reshape(n_blocks, n).sum(axis=1)
+        for k, middle_s in enumerate((sums_s / n).tolist()):
             block = Block(start + first + k * n, n, middle_s, moments.means[k], moments.energy[k])
             self._blocks[block.first // self._n_block] = block
 

@@ -217,7 +217,9 @@ class Windows:
         gates = np.array(found.gates, np.int64).reshape(-1, 2)[found.who]
 
         # Walkers who are seen at once share a window and its mean, so they stay in one piece.
-        firsts = np.append(np.flatnonzero(np.diff(starts, prepend=-1)), len(starts))
+        begins = np.ones(len(starts) + 1, bool)
+        begins[1:-1] = starts[1:] != starts[:-1]
+        firsts = np.flatnonzero(begins)
 
         def transform(worker: int, a: int, b: int) -> None:
             own = slice(firsts[a], firsts[b])

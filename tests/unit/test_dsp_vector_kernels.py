@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from naive import dsp as naive
 
 from capture.config import Chirp, RadarConfig
+from capture.file.recording import open_recording
 from capture.layouts import LAYOUTS
 from capture.types import AdcFrame
 from radarid.dsp import kernels, kernels_lanes
+from radarid.dsp.moments import Moments
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.slowtime import plan
@@ -184,3 +187,66 @@ def test_short_frames_and_odd_lengths_take_the_plain_way() -> None:
     assert not RangeStage(few, DspParams(max_range_m=30.0))._vectors
     real = radar_for("real", adc_format="real")
     assert not RangeStage(real, DspParams(max_range_m=20.0))._vectors
+
+
+@pytest.mark.parametrize(("window", "hop"), [(64, 16), (60, 16), (50, 7), (64, 64), (40, 64)])
+def test_windows_less_their_own_means_are_those_less_given_ones(
+    window: int, hop: int, monkeypatch: Any
+) -> None:
+    radar = RadarConfig(n_loops=64, idle_s=33e-3 / 64 - 60e-6, frame_period_s=33e-3)
+    params = DspParams(window_chirps=window, hop_chirps=hop, max_velocity_mps=1.5)
+    grid = plan(radar, params)
+    assert (grid.regime, grid.window, grid.hop) == ("continuous", window, hop)
+    n_bins = LANES + 3  # so that a row of all antennas does not fill whole registers
+    starts = 5 + hop * np.array([0, 0, 1, 2, 3])  # two walkers share the first window
+    x, valid = noise(5 + 3 * hop + window, 3, n_bins) + 3, np.ones(5 + 3 * hop + window, bool)
+    valid[9:20] = False
+    gates = np.array([[0, n_bins], [3, 9], [0, n_bins], [2, 7], [0, 1]])
+    means = np.array([naive.mean_of_valid(x[s:][:window], valid[s:][:window]) for s in starts])
+    transform = SliceTransform(radar, params, grid, np.linspace(-1.2, 1.2, 32))
+    own, given, plain = np.empty((3, 5, 32), np.float32)
+    rows = np.arange(5)
+    transform.many(x, valid, starts, gates, means.astype(np.complex64), rows, given)
+    transform.many(x, valid, starts, gates, None, rows, own)
+    np.testing.assert_allclose(own, given, rtol=1e-4, atol=1e-5 * given.max())
+    np.testing.assert_allclose(transform.mean(x[5:][:window], valid[5:][:window]), means[0], 1e-5)
+    monkeypatch.setattr(kernels, "vectors_fit", lambda *_: False)
+    transform.many(x, valid, starts, gates, None, rows, plain)
+    np.testing.assert_allclose(own, plain, rtol=1e-4, atol=1e-5 * plain.max())
+
+
+@pytest.mark.parametrize("n_bins", [3, LANES, 2 * LANES + 5])
+def test_moments_abreast_are_the_plain_and_the_slow_ones(n_bins: int, monkeypatch: Any) -> None:
+    x, valid = noise(41, 2, n_bins) + 100, np.ones(41, bool)
+    valid[[3, 14, 15]] = valid[23:33] = False
+    x[~valid] = np.nan
+    abreast, plain = Moments(3, 10, 2, n_bins, first=3), Moments(3, 10, 2, n_bins, first=3)
+    abreast.measure(x, valid)
+    monkeypatch.setattr(kernels, "COMPILES", False)
+    plain.measure(x, valid)
+    np.testing.assert_allclose(abreast.means, plain.means, rtol=1e-6)
+    np.testing.assert_allclose(abreast.energy, plain.energy, rtol=1e-5)
+    for k, start in enumerate((3, 13)):
+        own = slice(start, start + 10)
+        slow = naive.moving_energy(x[own], valid[own])
+        np.testing.assert_allclose(abreast.energy[k], slow, rtol=1e-4)
+        np.testing.assert_allclose(abreast.means[k], naive.mean_of_valid(x[own], valid[own]), 1e-5)
+    assert np.isnan(abreast.energy[2]).all()
+    assert not abreast.means[2].any()
+
+
+def test_blocks_are_measured_alike_while_they_are_read_and_afterwards(tmp_path: Path) -> None:
+    radar = radar_for("IIQQ")
+    path, rng = tmp_path / "some.bin", np.random.default_rng(0)
+    words = rng.integers(-3000, 3000, (4, radar.n_chirps, radar.words_per_chirp), np.int16)
+    path.write_bytes(words.tobytes())
+    recording = open_recording(path, radar, "IIQQ")
+    stage = RangeStage(radar, DspParams(max_range_m=30.0))
+    n_virtual, n_bins = radar.n_virtual, len(stage.range_m)
+    n, first = 2 * radar.n_slow - 6, 4  # blocks that begin and end anywhere in the frames
+    together, after = (Moments(2, n, n_virtual, n_bins, first) for _ in range(2))
+    profiles = np.empty((4 * radar.n_slow, n_virtual, n_bins), np.complex64)
+    valid = stage.read(recording, 0, profiles, together)
+    after.measure(profiles, valid)
+    np.testing.assert_array_equal(together.means, after.means)
+    np.testing.assert_array_equal(together.energy, after.energy)
