@@ -21,6 +21,7 @@ Noise alone shows neither sign, and then the configuration is believed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ from capture.layouts import LAYOUTS, decode, default_layout, layouts_for
 
 CIRCULARITY_LIMIT = 0.1
 IMPLIED_RANGE_LIMIT_DB = 15.0
-_TILE_CHIRPS = 16  # 256 KB of 4 antennas x 256 samples stay in cache
+_TILE_CHIRPS = 8  # 64 KB of 4 antennas x 256 samples: cached, and not mapped anew each time
 _TAPER_BINS = 2  # half width of the taper's main lobe
 _HARDWARE_ORDERS = {"IIQQ": "IQ", "QQII": "QI", "four-lane": "IQ", "four-lane-QI": "QI"}
 
@@ -142,28 +143,29 @@ class Signs:
 
     @staticmethod
     def of(samples: np.ndarray) -> Signs:
-        return Signs.both(samples)[0]
+        return Signs.both((samples[own] for own in _tiles(len(samples))), samples.shape[-1])[0]
 
     @staticmethod
-    def both(samples: np.ndarray) -> tuple[Signs, Signs]:
-        """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum."""
-        n_chirps, n_rx, n = samples.shape
+    def both(tiles: Iterable[np.ndarray], n: int) -> tuple[Signs, Signs]:
+        """Of the samples, and of those with I and Q exchanged, j conj(z): a mirrored spectrum.
+
+        Tiles are (n_chirps, n_rx, n); one at a time stays in the cache.
+        """
         taper = np.hanning(n + 2)[1:-1].astype(np.float32)
         # The mean of z^2 pairs every bin with its mirror image. Bins 0 and n / 2 are their own:
         # an echo there, or within the taper's width of there, looks improper however it is read.
         first = _TAPER_BINS + 1
         lower = slice(first, max(first, (n + 1) // 2 - _TAPER_BINS))
         upper = slice(-lower.start, -lower.stop, -1)
-        squares, power = np.zeros(n_rx, complex), np.zeros(n)
-        for start in range(0, n_chirps, _TILE_CHIRPS):
-            tile = samples[start : start + _TILE_CHIRPS]
+        squares, power, n_spectra = np.zeros(1, complex), np.zeros(n), 0
+        for tile in tiles:
             tapered = (tile - tile.mean(axis=-1, keepdims=True)) * taper
             spectra = np.fft.fft(tapered)
-            squares += 2 * (spectra[..., lower] * spectra[..., upper]).sum(axis=(0, 2))
+            squares = squares + 2 * (spectra[..., lower] * spectra[..., upper]).sum(axis=(0, 2))
             power += (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=(0, 1))
+            n_spectra += spectra[..., 0].size
         energy = float(power[lower].sum() + power[upper].sum())
         improper = float(np.sum(np.abs(squares)) / energy) if energy else 0.0
-        n_spectra = n_chirps * n_rx
         power /= max(1, n_spectra)
         mirrored = np.roll(power[::-1], 1)
         one, other = (
@@ -173,13 +175,18 @@ class Signs:
         return one, other
 
 
+def _tiles(n_chirps: int) -> Iterator[slice]:
+    return (slice(start, start + _TILE_CHIRPS) for start in range(0, n_chirps, _TILE_CHIRPS))
+
+
 def _signs(words: np.ndarray, names: tuple[str, ...], config: RadarConfig) -> dict[str, Signs]:
     """Signs of every layout; two that differ only in the order of I and Q share the work."""
     signs: dict[str, Signs] = {}
     for name in names:
         if name not in signs:
             pair = [other for other in names if LAYOUTS[other].loops == LAYOUTS[name].loops]
-            signs.update(zip(pair, Signs.both(decode(words, name, config)), strict=True))
+            tiles = (decode(words[own], name, config) for own in _tiles(len(words)))
+            signs.update(zip(pair, Signs.both(tiles, config.n_samples), strict=True))
     return {name: signs[name] for name in names}
 
 
