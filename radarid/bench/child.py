@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def image(name: str, path: str, warm_up: str = "") -> None:
 
 
 def stream(seconds: str) -> None:
-    """An image of a long stream, whose frames are the same few in turn."""
+    """An image of a long stream, whose frames are the same few in turn, after its first second."""
     import numpy as np
 
     from radarid.bench.job import image_of_stream
@@ -51,15 +52,14 @@ def stream(seconds: str) -> None:
 
     workload = evenly_spaced()
     radar = workload.radar
-    for n_frames in (_WARM_UP_FRAMES, workload.n_frames(float(seconds))):
-        engine = SpectrogramStream(radar, workload.params)
-        frames = endless_frames(radar, n_frames)
-        first = next(frames)
-        if n_frames > _WARM_UP_FRAMES:
-            say("ready")
-        engine.push([first])
-        time_s = np.linspace(0.1, n_frames * radar.frame_period_s - 0.1, workload.params.image_size)
-        image_of_stream(engine, frames, time_s, _FRAMES_AT_ONCE)
+    engine = SpectrogramStream(radar, workload.params)
+    n_frames = _WARM_UP_FRAMES + workload.n_frames(float(seconds))
+    frames = endless_frames(radar, n_frames)
+    engine.push(islice(frames, _WARM_UP_FRAMES))
+    say("ready")
+    edges_s = _WARM_UP_FRAMES * radar.frame_period_s, n_frames * radar.frame_period_s - 0.1
+    time_s = np.linspace(*edges_s, workload.params.image_size)
+    image_of_stream(engine, frames, time_s, _FRAMES_AT_ONCE)
     say("done")
 
 
