@@ -108,10 +108,9 @@ class RangeTrack:
     def _advance(self, came_from: np.ndarray) -> None:
         kernels.advance(
             self._evidence, self._speeds, self._n_steps, self._enter_cost, self._costs,
-            self._score, came_from, self._new, self._best, self._source,
+            self._score, came_from, self._new, self._best, self._source, self._anchor, self._taken,
         )  # fmt: skip
         self._n_steps += 1
-        kernels.inherit(came_from, len(self.range_m), self._anchor, self._taken)
         if self._n_steps % self.lag == 0:
             price = self._enter_cost[_N_SPEEDS] + self._costs[0]
             kernels.commit(self._evidence, self._apart, price, self._score, self._anchor)
@@ -125,8 +124,16 @@ class RangeTrack:
         if at < 0:
             return float(self.range_m[self._last]), 0.0
         self._last = at
-        first, last = max(0, at - self._body), min(n_bins - 1, at + self._body)
-        return kernels.locate(self._energy[row], self._level[row], self.range_m, first, last)
+        body = slice(max(0, at - self._body), at + self._body + 1)
+        return self._locate(self._energy[row, body], self._level[row, body], self.range_m[body])
+
+    def _locate(
+        self, energy: np.ndarray, level: np.ndarray, range_m: np.ndarray
+    ) -> tuple[float, float]:
+        """Centroid of the energy of the bins around a body, and their highest level."""
+        total = float(energy.sum())
+        middle = float(energy @ range_m) / total if total > 0 else (range_m[0] + range_m[-1]) / 2
+        return float(middle), float(level.max())
 
 
 def _noise(energy: np.ndarray) -> float:

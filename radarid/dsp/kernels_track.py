@@ -56,6 +56,17 @@ def _highest(score: np.ndarray, n: int) -> int:
     return highest
 
 
+@_part
+def _inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np.ndarray) -> None:
+    """Every state takes over its predecessor's anchor; who has just entered is a stranger."""
+    nobody = came_from.shape[0] - 1
+    for state in range(nobody):
+        before = came_from[state]
+        scratch[state] = anchor[before] if before != nobody else -1 - state % n_bins
+    for state in range(nobody):
+        anchor[state] = scratch[state]
+
+
 @_kernel
 def advance(
     evidence: np.ndarray,
@@ -68,12 +79,15 @@ def advance(
     new: np.ndarray,
     best: np.ndarray,
     source: np.ndarray,
+    anchor: np.ndarray,
+    taken: np.ndarray,
 ) -> None:
     """One step: the score of the best path to every state, and the state before on that path.
 
     `speeds` are in bins per step; what a step of whole bins leaves of them, a later one makes up.
     Costs of entering at each speed, and of leaving, the next speed, and slipping by a bin, dB.
-    `new` is scratch like `score`, `best` and `source` are scratch of shape (n_bins,).
+    `new` is scratch like `score`, `best` and `source` are scratch of shape (n_bins,). `anchor` goes
+    along with the paths (see `commit`); `taken` is scratch like it.
     """
     leave_cost, speed_cost, slip_cost = costs
     n, nobody = evidence.shape[0], score.shape[0] - 1
@@ -104,17 +118,7 @@ def advance(
     top = new[_highest(new, nobody + 1)]
     for state in range(nobody + 1):
         score[state] = new[state] - top
-
-
-@_kernel
-def inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np.ndarray) -> None:
-    """Every state takes over its predecessor's anchor; who has just entered is a stranger."""
-    nobody = came_from.shape[0] - 1
-    for state in range(nobody):
-        before = came_from[state]
-        scratch[state] = anchor[before] if before != nobody else -1 - state % n_bins
-    for state in range(nobody):
-        anchor[state] = scratch[state]
+    _inherit(came_from, n, anchor, taken)
 
 
 @_kernel
@@ -162,18 +166,3 @@ def decide(
     for back in range(n_waiting - 1, 0, -1):
         at = int(came_from[(oldest + back) % came_from.shape[0], at])
     return at % n_bins if at != nobody else -1
-
-
-@_kernel
-def locate(
-    energy: np.ndarray, level: np.ndarray, range_m: np.ndarray, first: int, last: int
-) -> tuple[float, float]:
-    """Centroid of the energy, and highest level, of the bins `first` to `last`."""
-    total = moment = 0.0
-    highest = level[first]
-    for b in range(first, last + 1):
-        total += energy[b]
-        moment += energy[b] * range_m[b]
-        highest = max(highest, level[b])
-    middle = (range_m[first] + range_m[last]) / 2
-    return moment / total if total > 0 else middle, highest
