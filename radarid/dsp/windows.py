@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -220,16 +221,22 @@ class Windows:
         begins = np.ones(len(starts) + 1, bool)
         begins[1:-1] = starts[1:] != starts[:-1]
         firsts = np.flatnonzero(begins)
+        # Where nobody was seen for a while the next window begins farther on.
+        jumps = 1 + np.flatnonzero(starts[1:] - starts[:-1] > self._grid.hop)
 
         def transform(worker: int, a: int, b: int) -> None:
-            own = slice(firsts[a], firsts[b])
-            rows = series.place(starts[own])
+            edges = [firsts[a], firsts[b]]
             if clutter is None:  # means are taken over windows that lie one after the other
-                rows = starts[own] - starts[own][0] + rows[0]
-            self._transforms[worker].many(
-                series.profiles, series.valid, rows, gates[own], clutter, clutter_of[own],
-                power[own],
-            )  # fmt: skip
+                edges[1:1] = jumps[(jumps > edges[0]) & (jumps < edges[1])].tolist()
+            for first, last in itertools.pairwise(edges):
+                own = slice(first, last)
+                rows = series.place(starts[own])
+                if clutter is None:
+                    rows = starts[own] - starts[first] + rows[0]
+                self._transforms[worker].many(
+                    series.profiles, series.valid, rows, gates[own], clutter, clutter_of[own],
+                    power[own],
+                )  # fmt: skip
 
         self._workers.share(transform, len(firsts) - 1, _WINDOWS_AT_ONCE)
         return power

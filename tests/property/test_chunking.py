@@ -15,10 +15,12 @@ from naive.tones import Tones, moving, tiny_radar
 from capture.config import Chirp, RadarConfig
 from capture.file.recording import open_recording
 from capture.types import AdcFrame
+from radarid.bench.workload import endless_frames, evenly_spaced
 from radarid.dsp.clips import clip_at, clip_starts_s
 from radarid.dsp.params import DspParams
 from radarid.dsp.slices import Slices
 from radarid.dsp.spectrogram import SpectrogramStream
+from radarid.dsp.tracks import Walker
 from radarid.errors import ParameterError
 
 RADARS: dict[str, tuple[RadarConfig, int]] = {
@@ -122,3 +124,38 @@ def test_a_recording_that_the_threads_read_gives_the_same_bits(
     got = Slices.concatenate([*parts, engine.flush()])
     for field in NAMES:
         assert getattr(got, field).tobytes() == getattr(expected, field).tobytes(), field
+
+
+class Seldom:
+    """A tracker that sees one walker, or two, in every ninth step, and nobody in between."""
+
+    def __init__(self, lag: int) -> None:
+        self._lag, self._n_pushed, self._n_decided = lag, 0, 0
+
+    def push(self, *_: object) -> tuple[Walker, ...] | None:
+        self._n_pushed += 1
+        return self._decide() if self._n_pushed > self._lag else None
+
+    def flush(self) -> list[tuple[Walker, ...]]:
+        return [self._decide() for _ in range(self._n_pushed - self._n_decided)]
+
+    def _decide(self) -> tuple[Walker, ...]:
+        step = self._n_decided
+        self._n_decided += 1
+        n_seen = 0 if step % 9 else 1 + step // 9 % 2
+        return tuple(Walker(k, 3.0 + k, 20.0, float("nan")) for k in range(n_seen))
+
+
+def test_windows_that_lie_apart_have_their_own_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = evenly_spaced(n_rx=2, n_samples=64, n_bins=40, window=64, hop=4)
+    params = replace(work.params, max_walkers=2)
+    monkeypatch.setattr(SpectrogramStream, "_new_tracker", lambda self: Seldom(self._lag))
+    frames = list(endless_frames(work.radar, 240))  # six times around the ring
+    at_once, by_one = (SpectrogramStream(work.radar, params, n_threads) for n_threads in (2, 1))
+    together = Slices.concatenate([at_once.push(frames), at_once.flush()])
+    parts = [by_one.push([frame]) for frame in frames]
+    alone = Slices.concatenate([*parts, by_one.flush()])
+    assert together.tracks() == [0, 1]
+    assert len(together) > 1000
+    for field in NAMES:
+        assert getattr(together, field).tobytes() == getattr(alone, field).tobytes(), field
