@@ -127,7 +127,7 @@ def test_a_recording_that_the_threads_read_gives_the_same_bits(
 
 
 class Seldom:
-    """A tracker that sees one walker, or two, in every ninth step, and nobody in between."""
+    """A tracker that sees one walker, or two, in every seventh step, and nobody in between."""
 
     def __init__(self, lag: int) -> None:
         self._lag, self._n_pushed, self._n_decided = lag, 0, 0
@@ -142,7 +142,7 @@ class Seldom:
     def _decide(self) -> tuple[Walker, ...]:
         step = self._n_decided
         self._n_decided += 1
-        n_seen = 0 if step % 9 else 1 + step // 9 % 2
+        n_seen = 0 if step % 7 else 1 + step // 7 % 2
         return tuple(Walker(k, 3.0 + k, 20.0, float("nan")) for k in range(n_seen))
 
 
@@ -150,7 +150,7 @@ def test_windows_that_lie_apart_have_their_own_means(monkeypatch: pytest.MonkeyP
     work = evenly_spaced(n_rx=2, n_samples=64, n_bins=40, window=64, hop=4)
     params = replace(work.params, max_walkers=2)
     monkeypatch.setattr(SpectrogramStream, "_new_tracker", lambda self: Seldom(self._lag))
-    frames = list(endless_frames(work.radar, 240))  # six times around the ring
+    frames = list(endless_frames(work.radar, 500))  # often around the ring
     at_once, by_one = (SpectrogramStream(work.radar, params, n_threads) for n_threads in (2, 1))
     together = Slices.concatenate([at_once.push(frames), at_once.flush()])
     parts = [by_one.push([frame]) for frame in frames]
