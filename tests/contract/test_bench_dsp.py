@@ -54,7 +54,7 @@ def test_ratios_are_those_of_the_same_round() -> None:
     assert timing.paired(other, ours) == {"median": 2.0, "min": 1.0, "max": 4.0}
 
 
-def test_rounds_rotate_and_warm_up_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounds_rotate_and_turn_round_and_warm_up_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "_LEAST_S", 0.0)
     calls: list[str] = []
 
@@ -62,9 +62,9 @@ def test_rounds_rotate_and_warm_up_first(monkeypatch: pytest.MonkeyPatch) -> Non
         return lambda: calls.append(what)
 
     runs, warm_up = {k: does(k) for k in "abc"}, {k: does(f"warm {k}") for k in "abc"}
-    samples = timing.rounds(runs, warm_up, 2, Patience(0.0))
-    assert [len(own) for own in samples.values()] == [2, 2, 2]
-    assert [call for call in calls[3:] if len(call) == 1] == ["a", "b", "c", "b", "c", "a"]
+    samples = timing.rounds(runs, warm_up, 3, Patience(0.0))
+    assert [len(own) for own in samples.values()] == [3, 3, 3]
+    assert [call for call in calls[3:] if len(call) == 1] == [*"abc", *"acb", *"cab"]
     assert all(calls[k - 1] == f"warm {calls[k]}" for k in range(4, len(calls), 2))
 
 
