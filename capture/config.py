@@ -177,7 +177,7 @@ class RadarConfig:
     @property
     def n_rx(self) -> int:
         """Number of enabled receive antennas *(derived)*."""
-        return (self.rx_mask & 0b1111).bit_count()
+        return len(self.rx_antennas)
 
     @property
     def is_complex(self) -> bool:

@@ -20,7 +20,7 @@ from radarid.bench.job import Job, image_of_stream
 from radarid.dsp.spectrogram import SpectrogramStream
 
 Run = Callable[[], np.ndarray]
-_FRAMES_AT_ONCE = 128
+_FRAMES_AT_ONCE = 64
 _WINDOWS_AT_ONCE = 4
 
 

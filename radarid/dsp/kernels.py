@@ -146,7 +146,11 @@ def _moments(
     x: np.ndarray, valid: np.ndarray, first: int, n: int, mean: np.ndarray, energy: np.ndarray,
     spread: np.ndarray,
 ) -> None:  # fmt: skip
-    """As `kernels_means.moments`, of the block of n chirps from chirp `first` on."""
+    """Mean over the valid ones of n chirps from `first` on, and energy about it; see `moments`.
+
+    One pass: sums of the distance to the first valid chirp, which is small for still echoes, so
+    that nothing cancels (the shifted form of the variance).
+    """
     n_row, n_bins = mean.size, energy.size
     for c in range(n_row):
         mean[c] = 0
@@ -267,7 +271,11 @@ def _window_means(
     x: np.ndarray, valid: np.ndarray, first: int, hop: int, window: int, sums: np.ndarray,
     means: np.ndarray,
 ) -> None:  # fmt: skip
-    """As `kernels_means.window_means`, from row `first` on; `sums` and `means` in one dimension."""
+    """Means over the valid chirps of windows a hop apart, the first of which begins at `first`.
+
+    Chirps are added once, in stretches of a hop, of which `sums` holds as many as the windows
+    span. Stretches depend on where they are, not on which windows are asked for together.
+    """
     n_row = x.shape[1] * x.shape[2]
     n_windows, n_whole = means.size // n_row, window // hop
     for c in range(sums.size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from radarid.dsp import kernels, kernels_means
+from radarid.dsp import kernels
 
 
 class Moments:
@@ -45,6 +45,8 @@ class Moments:
         if kernels.COMPILES:
             kernels.block_moments(profiles.view(np.float32), valid, *self.room)
             return
-        own = slice(self.first, self.first + len(self.means) * self.n)
-        floats = profiles[own].view(np.float32)
-        kernels_means.moments(floats.reshape(len(floats), -1), valid[own], *self.room[2:])
+        for k, (mean, energy) in enumerate(zip(self.means, self.energy, strict=True)):
+            own = slice(self.first + k * self.n, self.first + (k + 1) * self.n)
+            received = profiles[own][valid[own]].astype(complex)
+            mean[:] = received.mean(axis=0) if len(received) else 0
+            energy[:] = received.var(axis=0).sum(axis=0) if len(received) else np.nan

@@ -93,51 +93,40 @@ class SliceTransform:
         clutter_of : int64 array, shape (n_windows,), row of `clutter` that each window subtracts
         power : float32 array, shape (n_windows, n_velocity), filled
         """
+        vectors = kernels.vectors_fit(self.n_fft, profiles.shape[2])
         sums = np.empty(0, np.float32)
-        means_first = clutter is None
         if clutter is None:
             clutter_of = (starts - starts[0]) // self._hop
-            clutter, sums = self._room_for_means(int(clutter_of[-1]) + 1, profiles)
-        if kernels.vectors_fit(self.n_fft, profiles.shape[2]):
+            n_windows = int(clutter_of[-1]) + 1
+            clutter = np.empty((n_windows, *profiles.shape[1:]), np.complex64)
+            if vectors:  # the kernel makes them, by stretches of a hop
+                n_stretches = max(1, n_windows + self.window // self._hop - 1)
+                sums = np.empty(n_stretches * 2 * profiles[0].size, np.float32)
+            else:
+                for k in range(n_windows):
+                    part = slice(starts[0] + k * self._hop, starts[0] + k * self._hop + self.window)
+                    clutter[k] = self.mean(profiles[part], valid[part])
+        if vectors:
             kernels.slice_powers(
                 profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32),
                 clutter_of, self._hop, sums, *self._order, kernels_lanes.plan(self.n_fft),
                 *self._pixels, *self._room, self._work, power,
             )  # fmt: skip
             return
-        if means_first:
-            self._average(profiles[starts[0] :], valid[starts[0] :], sums, clutter)
         for k, start in enumerate(starts):
             part = slice(start, start + self.window)
             self._plain(profiles[part], valid[part], clutter[clutter_of[k]], gates[k], power[k])
 
     def mean(self, profiles: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """What `many` subtracts from one window, profiles (window, n_virtual, n_bins), by itself.
+        """Mean over the valid samples of one window, profiles (window, n_virtual, n_bins).
 
         Returns
         -------
-        complex64 array, shape (n_virtual, n_bins)
+        complex64 array, shape (n_virtual, n_bins); 0 where nothing is valid
         """
-        mean, sums = self._room_for_means(1, profiles)
-        self._average(profiles, valid, sums, mean)
-        return np.asarray(mean[0])
-
-    def _room_for_means(self, n: int, profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For the means of n windows, a hop apart, and for sums over stretches of a hop."""
-        n_row = 2 * profiles[0].size
-        n_stretches = n + self.window // self._hop - 1
-        return np.empty((n, *profiles.shape[1:]), np.complex64), np.empty(
-            max(1, n_stretches) * n_row, np.float32
-        )
-
-    def _average(
-        self, profiles: np.ndarray, valid: np.ndarray, sums: np.ndarray, means: np.ndarray
-    ) -> None:
-        n = (len(means) - 1) * self._hop + self.window
-        kernels_means.window_means(
-            profiles[:n].view(np.float32).reshape(n, -1), valid[:n], self._hop, self.window,
-            sums.reshape(-1, 2 * profiles[0].size), means.view(np.float32).reshape(len(means), -1),
-        )  # fmt: skip
+        mean = np.empty(profiles.shape[1:], np.complex64)
+        kernels_means.mean_of_valid(profiles, valid, mean)
+        return mean
 
     def _plain(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,13 +62,15 @@ class _Found(NamedTuple):
 
     Attributes
     ----------
-    start : int64 (n,), number of the first sample
+    window : int64 (n,), number of the window among those that are complete, ascending
+    start : int64 (n,), number of its first sample
     clutter : int64 (n,), row of the clutter
     who : int64 (n,), number in the two lists below
     walkers : who is seen, once for every block
     gates : their range bins
     """
 
+    window: np.ndarray
     start: np.ndarray
     clutter: np.ndarray
     who: np.ndarray
@@ -166,6 +167,7 @@ class Windows:
         nth = np.arange(len(window)) - np.searchsorted(window, window)
         everyone = [one for walkers in seen for one in walkers]
         return _Found(
+            window=window,
             start=starts[window],
             clutter=clutter_of[window],
             who=(np.cumsum(n_seen) - n_seen)[here[window]] + nth,
@@ -217,28 +219,24 @@ class Windows:
         power = np.empty((len(starts), len(self._axes.velocity_mps)), np.float32)
         gates = np.array(found.gates, np.int64).reshape(-1, 2)[found.who]
 
-        # Walkers who are seen at once share a window and its mean, so they stay in one piece.
-        begins = np.ones(len(starts) + 1, bool)
-        begins[1:-1] = starts[1:] != starts[:-1]
-        firsts = np.flatnonzero(begins)
-        # Where nobody was seen for a while the next window begins farther on.
-        jumps = 1 + np.flatnonzero(starts[1:] - starts[:-1] > self._grid.hop)
+        # Pieces are of windows, not of walkers: who is seen at once shares a window and its mean,
+        # and a piece spans no more samples than lie together, though nobody be seen in some.
+        n_windows = int(found.window[-1]) + 1 if len(starts) else 0
+        firsts = np.searchsorted(found.window, np.arange(n_windows + 1))
 
         def transform(worker: int, a: int, b: int) -> None:
-            edges = [firsts[a], firsts[b]]
+            own = slice(firsts[a], firsts[b])
+            if own.start == own.stop:
+                return
+            rows = series.place(starts[own])
             if clutter is None:  # means are taken over windows that lie one after the other
-                edges[1:1] = jumps[(jumps > edges[0]) & (jumps < edges[1])].tolist()
-            for first, last in itertools.pairwise(edges):
-                own = slice(first, last)
-                rows = series.place(starts[own])
-                if clutter is None:
-                    rows = starts[own] - starts[first] + rows[0]
-                self._transforms[worker].many(
-                    series.profiles, series.valid, rows, gates[own], clutter, clutter_of[own],
-                    power[own],
-                )  # fmt: skip
+                rows = starts[own] - starts[own.start] + rows[0]
+            self._transforms[worker].many(
+                series.profiles, series.valid, rows, gates[own], clutter, clutter_of[own],
+                power[own],
+            )  # fmt: skip
 
-        self._workers.share(transform, len(firsts) - 1, _WINDOWS_AT_ONCE)
+        self._workers.share(transform, n_windows, _WINDOWS_AT_ONCE)
         return power
 
     # -- what few streams ask for -----------------------------------------------------------

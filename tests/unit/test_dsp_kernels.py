@@ -11,6 +11,7 @@ from capture.config import RadarConfig
 from capture.layouts import word_order
 from capture.types import AdcFrame
 from radarid.dsp import kernels, kernels_means
+from radarid.dsp.moments import Moments
 from radarid.dsp.params import DspParams
 from radarid.dsp.range_fft import RangeStage, taper
 from radarid.dsp.slowtime import plan
@@ -48,47 +49,24 @@ def test_mean_and_energy(pattern: str) -> None:
     valid[{"all": slice(None), "some": slice(1, 9, 3), "one": slice(4, 5), "none": slice(0)}[
         pattern]] = True  # fmt: skip
     x[~valid] = np.nan + 1j * np.nan  # what was not received must not be touched
-    mean, energy = np.empty((2, 5), np.complex64), np.empty(5, np.float32)
+    mean = np.empty((2, 5), np.complex64)
     kernels_means.mean_of_valid(x, valid, mean)
     np.testing.assert_allclose(mean, naive.mean_of_valid(x, valid), atol=1e-6)
-    mean[:] = np.nan
-    twice = np.concatenate([x[::-1], x]), np.concatenate([valid[::-1], valid])  # two blocks
-    means, energy, room = np.empty((2, 2, 5), np.complex64), np.empty((2, 5), np.float32), 20
-    kernels_means.moments(
-        twice[0].view(np.float32).reshape(18, -1), twice[1],
-        means.view(np.float32).reshape(2, -1), energy, np.empty(room, np.float32),
-    )  # fmt: skip
+    twice = Moments(2, 9, 2, 5)
+    twice.measure(np.concatenate([x[::-1], x]), np.concatenate([valid[::-1], valid]))
     expected = naive.moving_energy(x, valid) if valid.any() else np.full(5, np.nan)
     for k in (0, 1):
-        np.testing.assert_allclose(means[k], naive.mean_of_valid(x, valid), atol=1e-6)
-        np.testing.assert_allclose(energy[k], expected, atol=1e-5)
+        np.testing.assert_allclose(twice.means[k], naive.mean_of_valid(x, valid), atol=1e-6)
+        np.testing.assert_allclose(twice.energy[k], expected, atol=1e-5)
 
 
 def test_energy_of_a_mover_beside_a_wall_a_million_times_as_strong() -> None:
     # E |x|^2 - |mean|^2 would round the mover away: 1e12 has a last place of 65536 in float32.
     x = profiles(64, 1, 3) + np.complex64(1e6)
-    mean, energy = np.empty((1, 6), np.float32), np.empty((1, 3), np.float32)
-    floats, room = x.view(np.float32).reshape(64, -1), np.empty(6, np.float32)
-    kernels_means.moments(floats, np.ones(64, bool), mean, energy, room)
+    moments = Moments(1, 64, 1, 3)
+    moments.measure(x, np.ones(64, bool))
     expected = naive.moving_energy(x.astype(complex), np.ones(64, bool))
-    np.testing.assert_allclose(energy[0], expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("window", "hop"), [(8, 4), (9, 4), (5, 5), (3, 7), (16, 1)])
-def test_means_of_overlapping_windows(window: int, hop: int) -> None:
-    n_windows = 5
-    n = (n_windows - 1) * hop + max(window, hop)
-    x, valid = profiles(n, 2, 3), np.ones(n, bool)
-    valid[3:5] = False
-    x[~valid] = np.nan
-    floats, means = x.view(np.float32).reshape(n, -1), np.empty((n_windows, 2, 3), np.complex64)
-    sums = np.empty((n_windows + window // hop, 12), np.float32)
-    kernels_means.window_means(
-        floats, valid, hop, window, sums, means.view(np.float32).reshape(5, -1)
-    )
-    for k, mean in enumerate(means):
-        part = slice(k * hop, k * hop + window)
-        np.testing.assert_allclose(mean, naive.mean_of_valid(x[part], valid[part]), atol=1e-6)
+    np.testing.assert_allclose(moments.energy[0], expected, rtol=1e-5)
 
 
 def test_load_window_and_add_power() -> None:
