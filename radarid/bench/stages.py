@@ -171,8 +171,7 @@ def _track(job: Job) -> Stage:
     def run() -> None:
         track = RangeTrack(range_m, job.params.track_speed_mps * step_s, lag)
         moments.measure(profiles, valid)
-        for energy in moments.energy:
-            track.push(energy)
+        track.push(moments.energy)
 
     return Stage([run], n_frames * step_s)
 

@@ -61,97 +61,73 @@ class RangeTrack:
         entry = np.abs(np.arange(n_speeds, dtype=np.float32) - _N_SPEEDS) * _HASTE_COST
         self._enter_cost = scale * (entry + _ENTER_COST)
         self._apart, self._body = _APART_M / width_m, max(1, round(_BODY_M / width_m))
-        n_states = n_speeds * n_bins
-        self._score = np.zeros(
-            n_states + 1, np.float32
-        )  # who is there from the start need not enter
-        self._score[:-1] = np.repeat(-scale * entry, n_bins)
-        self._anchor = -1 - np.tile(np.arange(n_bins, dtype=np.int32), n_speeds)
-        self._came_from = np.zeros((lag + 1, n_states + 1), np.int32)
-        self._level, self._energy = np.zeros((2, lag + 1, n_bins))
-        self._evidence, self._best = np.zeros((2, n_bins), np.float32)
-        self._new = np.empty(n_states + 1, np.float32)
-        self._source, self._taken = np.empty(n_bins, np.int32), np.empty(n_states, np.int32)
-        self._oldest = self._n_waiting = self._n_steps = 0
-        self._last = n_bins // 2
+        n_states = n_speeds * n_bins + 1
+        self._score = np.zeros(n_states, np.float32)
+        self._score[:-1] = np.repeat(-scale * entry, n_bins)  # who is there already need not enter
+        anchor = -1 - np.tile(np.arange(n_bins, dtype=np.int32), n_speeds)
+        self._paths = self._score, anchor, np.zeros((lag + 1, n_states), np.int32)
+        self._scratch = (
+            np.empty(n_states, np.float32), np.empty(n_bins, np.float32),
+            np.empty(n_bins, np.int32), np.empty(n_states - 1, np.int32),
+        )  # fmt: skip
+        self._state = np.array([0, 0, n_bins // 2])
+        self._energy, self._level = np.empty((2, 0, n_bins))  # of the steps that wait
 
-    def push(self, energy: np.ndarray | None) -> tuple[float, float] | None:
-        """Take one step; return the decision about the step `lag` steps ago, if there is one.
+    def push(self, energy: np.ndarray) -> np.ndarray:
+        """Take some steps; return what they decide about older ones.
 
         Parameters
         ----------
-        energy : float array, shape (n_bins,), clutter-free energy; None when the step was lost
+        energy : float array, shape (n_steps, n_bins), clutter-free energy; NaN in lost steps
 
         Returns
         -------
-        (range_m, presence_db) or None
-            Where the walker's body is, and its highest level over the noise. While nobody is
-            there: where the last walker was, and 0. While nothing is received: where the walker
-            would be, and 0.
+        float64 array, shape (n_decided, 2)
+            For every step that has `lag` steps after it now: where the walker's body is, m, and
+            its highest level over the noise, dB. While nobody is there: where the last walker
+            was, and 0. While nothing is received: where the walker would be, and 0.
         """
-        row = (self._oldest + self._n_waiting) % (self.lag + 1)
-        self._energy[row] = 0 if energy is None else energy
-        level = self._level[row]
-        if energy is None:
-            level[:] = self._evidence[:] = 0
-        else:
-            kernels.level_over_noise(self._energy[row], _noise(self._energy[row]), level)
-            kernels.weigh(level, self._spreading_db, self._evidence)
-        self._advance(self._came_from[row])
-        self._n_waiting += 1
-        return self._decide() if self._n_waiting > self.lag else None
+        lost = np.isnan(energy[:, 0])
+        new = np.array(energy, np.float64)
+        new[lost] = 0
+        level, evidence = _level_db(new), np.empty(new.shape, np.float32)
+        level[lost] = 0
+        kernels.weigh(level, self._spreading_db, evidence)
+        evidence[lost] = 0
+        self._energy = np.concatenate([self._energy, new])
+        self._level = np.concatenate([self._level, level])
+        return self._follow(evidence, self.lag)
 
-    def flush(self) -> list[tuple[float, float]]:
+    def flush(self) -> np.ndarray:
         """Decide about the remaining steps with what look-ahead there is, oldest first."""
-        return [self._decide() for _ in range(self._n_waiting)]
+        return self._follow(np.empty((0, len(self.range_m)), np.float32), 0)
 
-    def _advance(self, came_from: np.ndarray) -> None:
-        kernels.advance(
-            self._evidence, self._speeds, self._n_steps, self._enter_cost, self._costs,
-            self._score, came_from, self._new, self._best, self._source, self._anchor, self._taken,
+    def _follow(self, evidence: np.ndarray, n_kept: int) -> np.ndarray:
+        found = np.empty((len(self._energy), 2))
+        n_decided = kernels.follow(
+            evidence, self._energy, self._level, self.range_m, self._speeds, self._enter_cost,
+            self._costs, self._apart, self._body, n_kept, self._state, self._paths, self._scratch,
+            found,
         )  # fmt: skip
-        self._n_steps += 1
-        if self._n_steps % self.lag == 0:
-            price = self._enter_cost[_N_SPEEDS] + self._costs[0]
-            kernels.commit(self._evidence, self._apart, price, self._score, self._anchor)
-
-    def _decide(self) -> tuple[float, float]:
-        """Trace the best path back to the oldest step, and drop that step."""
-        row, n_bins = self._oldest, len(self.range_m)
-        at = kernels.decide(self._score, self._came_from, n_bins, row, self._n_waiting)
-        self._oldest = (row + 1) % (self.lag + 1)
-        self._n_waiting -= 1
-        if at < 0:
-            return float(self.range_m[self._last]), 0.0
-        self._last = at
-        body = slice(max(0, at - self._body), at + self._body + 1)
-        return self._locate(self._energy[row, body], self._level[row, body], self.range_m[body])
-
-    def _locate(
-        self, energy: np.ndarray, level: np.ndarray, range_m: np.ndarray
-    ) -> tuple[float, float]:
-        """Centroid of the energy of the bins around a body, and their highest level."""
-        total = float(energy.sum())
-        middle = float(energy @ range_m) / total if total > 0 else (range_m[0] + range_m[-1]) / 2
-        return float(middle), float(level.max())
+        self._energy, self._level = self._energy[n_decided:], self._level[n_decided:]
+        return found[:n_decided]
 
 
-def _noise(energy: np.ndarray) -> float:
-    """The step's own noise: the lower quartile, linearly between two of its bins."""
-    place = kernels.NOISE_QUANTILE * (len(energy) - 1)
+def _level_db(energy: np.ndarray) -> np.ndarray:
+    """Level over each step's own noise: its lower quartile, linearly between two of its bins."""
+    place = kernels.NOISE_QUANTILE * (energy.shape[1] - 1)
     below = int(place)
-    above = min(below + 1, len(energy) - 1)
-    lowest = np.partition(energy, (below, above))
-    noise = lowest[below] + (place - below) * (lowest[above] - lowest[below])
-    return max(float(noise), kernels.LEAST_ENERGY)
+    above = min(below + 1, energy.shape[1] - 1)
+    lowest = np.partition(energy, (below, above), axis=1)
+    noise = lowest[:, below] + (place - below) * (lowest[:, above] - lowest[:, below])
+    level = np.empty_like(energy)
+    kernels.level_over_noise(energy, np.maximum(noise, kernels.LEAST_ENERGY), level)
+    return level
 
 
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
     """Level of each range bin over the noise of its own step, dB, float64 (n_bins,)."""
-    values = np.ascontiguousarray(energy, dtype=np.float64)
-    level = np.empty_like(values)
-    kernels.level_over_noise(values, _noise(values), level)
-    return level
+    return _level_db(np.array(energy, np.float64)[None])[0]
 
 
 def gate_bins(range_m: np.ndarray, center_m: float, half_width_m: float) -> slice:

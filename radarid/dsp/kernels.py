@@ -238,8 +238,9 @@ def _transform_chirps(
     n_fft, n_row = taper.size, n_rx * 2 * n_bins
     m = n_fft // 16
     n_kept = -(-(first_bin + n_bins) // m)
-    fetch(out, row * n_row, LANES * n_row)  # a store, too, waits for its cache line
     for r in range(n_rx):
+        for k in range(row, row + LANES):  # a store, too, waits for its cache line
+            fetch(out, k * n_row + 2 * r * n_bins, 2 * n_bins)
         first, stop = spans[r, 0], spans[r, 1]
         if r == 0 or spans[r - 1, 0] != first or spans[r - 1, 1] != stop:
             transpose_in(words, chirp * n_words + 2 * first, stop - first,
@@ -267,36 +268,37 @@ def _middle_passes(work: np.ndarray, plan: tuple[np.ndarray, np.ndarray], n: int
 
 
 @_part
-def _window_means(
-    x: np.ndarray, valid: np.ndarray, first: int, hop: int, window: int, sums: np.ndarray,
-    means: np.ndarray,
-) -> None:  # fmt: skip
-    """Means over the valid chirps of windows a hop apart, the first of which begins at `first`.
+def _window_mean(
+    x: np.ndarray, valid: np.ndarray, first: int, k: int, hop: int, window: int, n_summed: int,
+    sums: np.ndarray, mean: np.ndarray,
+) -> int:  # fmt: skip
+    """Mean over the valid chirps of window k of those a hop apart, of which 0 begins at `first`.
 
-    Chirps are added once, in stretches of a hop, of which `sums` holds as many as the windows
-    span. Stretches depend on where they are, not on which windows are asked for together.
+    Chirps are added once, in stretches of a hop; `sums` holds those of a window. How many
+    stretches have been summed is passed on to the next window. Stretches depend on where they
+    are, not on which windows are asked for together.
     """
-    n_row = x.shape[1] * x.shape[2]
-    n_windows, n_whole = means.size // n_row, window // hop
-    for c in range(sums.size):
-        sums[c] = 0
-    for i in range((n_windows + n_whole - 1) * hop):
-        if valid[first + i]:
-            add_to(sums, i // hop * n_row, x, (first + i) * n_row, n_row)
-    for k in range(n_windows):
-        n_valid = 0
-        for i in range(k * hop, k * hop + window):
-            n_valid += valid[first + i]
-        for c in range(k * n_row, (k + 1) * n_row):
-            means[c] = 0
-        for part in range(k, k + n_whole):
-            add_to(means, k * n_row, sums, part * n_row, n_row)
-        for i in range((k + n_whole) * hop, k * hop + window):
-            if valid[first + i]:
-                add_to(means, k * n_row, x, (first + i) * n_row, n_row)
-        scale = np.float32(1 / n_valid if n_valid > 0 else 0)
-        for c in range(k * n_row, (k + 1) * n_row):
-            means[c] *= scale
+    n_row, n_whole, n_valid = mean.size, window // hop, 0
+    for part in range(max(k, n_summed), k + n_whole):
+        slot = part % n_whole * n_row
+        for c in range(slot, slot + n_row):
+            sums[c] = 0
+        for i in range(first + part * hop, first + (part + 1) * hop):
+            if valid[i]:
+                add_to(sums, slot, x, i * n_row, n_row)
+    for i in range(first + k * hop, first + k * hop + window):
+        n_valid += valid[i]
+    for c in range(n_row):
+        mean[c] = 0
+    for part in range(k, k + n_whole):
+        add_to(mean, 0, sums, part % n_whole * n_row, n_row)
+    for i in range(first + (k + n_whole) * hop, first + k * hop + window):
+        if valid[i]:
+            add_to(mean, 0, x, i * n_row, n_row)
+    scale = np.float32(1 / n_valid if n_valid > 0 else 0)
+    for c in range(n_row):
+        mean[c] *= scale
+    return k + n_whole
 
 
 @_kernel
@@ -316,15 +318,14 @@ def slice_powers(
     below: np.ndarray,
     matrix: np.ndarray,
     rows: np.ndarray,
-    steps: np.ndarray,
     work: tuple[np.ndarray, ...],
     pixels: np.ndarray,
 ) -> None:
     """Power of slow-time windows, summed over gates and antennas; see `stft.SliceTransform`.
 
     Window k begins at chirp starts[k] of x, float32 (n, n_virtual, 2 n_bins), sums range bins
-    gates[k] and subtracts clutter[clutter_of[k]]; where `sums` has room, these are made first, as
-    means of windows that are `hop` apart. `taper` and `chirps`, the numbers of the chirps in a
+    gates[k] and subtracts clutter[clutter_of[k]]; or, where `sums` has room, the mean of the window
+    that is clutter_of[k] hops after the first. `taper` and `chirps`, the numbers of the chirps in a
     window, are `in_order`; `half` says that the upper half of the points is zero.
     """
     n_virtual, n_bins = x.shape[1], x.shape[2] // 2
@@ -337,26 +338,32 @@ def slice_powers(
     for i in range(n_fft):
         rows[i] = chirps[i] * n_row
         n_chirps = max(n_chirps, chirps[i] + 1)
-    if sums.size > 0:
-        _window_means(x, valid, starts[0], hop, n_chirps, sums, clutter.reshape(clutter.size))
+    n_summed = 0
     for s in range(starts.size):
+        still = clutter_of[s] * n_row
+        if sums.size > 0:
+            still = 0
+            if s == 0 or clutter_of[s] != clutter_of[s - 1]:
+                n_summed = _window_mean(x, valid, starts[0], clutter_of[s], hop, n_chirps,
+                                        n_summed, sums, clutter.reshape(clutter.size))  # fmt: skip
         energy = np.float32(0)
         for i in range(n_fft):
             weight[i] = taper[i] if valid[starts[s] + chirps[i]] else np.float32(0)
             energy += weight[i] * weight[i]
         for f in range(total.size):
             total[f] = 0
-        if s + 1 < starts.size:
-            # Those chirps that only the next window has, while this one is computed.
-            new = max(starts[s] + n_chirps, starts[s + 1])
-            fetch(x, new * n_row, (starts[s + 1] + n_chirps - new) * n_row)
+        # Of those chirps that only the next window has, while this one is computed.
+        after = starts[min(s + 1, starts.size - 1)] + n_chirps
+        new = max(starts[s] + n_chirps, after - n_chirps)
+        n_fetched = (after - new) * (n_row // n_virtual)
         for v in range(n_virtual):
+            fetch(x, new * n_row + v * n_fetched, n_fetched)
             for first in range(gates[s, 0], gates[s, 1], LANES):
                 bin_ = min(first, n_bins - LANES)
-                left, right = LANES - first + bin_, 2 * LANES - min(gates[s, 1] - bin_, LANES)
+                left, right = first - bin_, min(gates[s, 1] - bin_, LANES)
                 place = 2 * (v * n_bins + bin_)
                 first_of_window(n_fft, x, starts[s] * n_row + place, rows, clutter,
-                                clutter_of[s] * n_row + place, weight, steps, left, right,
+                                still + place, weight, left, right,
                                 n_filled, *plan, work[0])  # fmt: skip
                 last_to_power(work[0], _middle_passes(work[0], plan, n_fft), n_fft // 16, total)
         scale = np.float32(1) / energy if energy > 0 else np.float32(0)

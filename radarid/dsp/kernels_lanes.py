@@ -33,16 +33,19 @@ class Complex:
     def __sub__(self, other: Complex) -> Complex:
         return Complex(self.re - other.re, self.im - other.im)
 
-    def times(self, c: Vector | float, s: Vector | float) -> Complex:
+    def times(self, c: Vector, s: Vector) -> Complex:
         """Times c + i s."""
         return Complex(self.re * c - self.im * s, self.re * s + self.im * c)
 
     def turned(self, k: int, n: int) -> Complex:
         """Times exp(-2 pi i k / n)."""
         quarters, rest = divmod(4 * k % (4 * n), n)
-        if rest:
+        if rest:  # by the larger part last, which the sum after it takes in
             turn = cmath.exp(-2j * math.pi * k / n)
-            return self.times(turn.real, turn.imag)
+            re, im, c, s = self.re, self.im, turn.real, turn.imag
+            if abs(c) >= abs(s):
+                return Complex((re - im * (s / c)) * c, (im + re * (s / c)) * c)
+            return Complex((re * (c / s) - im) * s, (im * (c / s) + re) * s)
         return (self, Complex(self.im, -self.re), Complex(-self.re, -self.im),
                 Complex(-self.im, self.re))[quarters % 4]  # fmt: skip
 
@@ -164,23 +167,26 @@ def first_of_words(
 @instruction
 def first_of_window(
     n: Index, profiles: Array, place: Index, rows: Array, clutter: Array, still: Index,
-    weight: Array, steps: Array, left: Index, right: Index, n_filled: Index, radices: Array,
-    twiddles: Array, out: Array,
+    weight: Array, left: Index, right: Index, n_filled: Index, radices: Array, twiddles: Array,
+    out: Array,
 ) -> None:  # fmt: skip
     """First pass of a slow-time window of LANES range bins: less the clutter, times the weight.
 
     Chirps lie at `rows` after `place`; rows and weights are `in_order`. From the n_filled-th
-    input of a butterfly on there are none. `steps` has LANES zeros, LANES ones and LANES zeros:
-    bins count whose lanes are ones from its places `left` and `right` on.
+    input of a butterfly on there are none. Bins count from lane `left` up to `right`.
     """
-    mean, lanes = Complex(*clutter.pairs(still)), steps.vector(left) * steps.vector(right)
+
+    def inside(numbers: Array, place: Index) -> Complex:
+        return Complex(*(part.between(left, right) for part in numbers.pairs(place)))
+
+    mean = inside(clutter, still)
 
     def points(first: Index, n_filled: int) -> Callable[[int], Complex]:
         def read(q: int) -> Complex:
             if q >= n_filled:
-                return Complex(lanes.all(0), lanes.all(0))
-            moving = Complex(*profiles.pairs(place + rows.index(first + q))) - mean
-            w = weight.everywhere(first + q) * lanes
+                return Complex(mean.re.all(0), mean.re.all(0))
+            moving = inside(profiles, place + rows.index(first + q)) - mean
+            w = weight.everywhere(first + q)
             return Complex(moving.re * w, moving.im * w)
 
         return read

@@ -18,7 +18,7 @@ FLOP_PER_ROUND = 2 * LANES * N_CHAINS * _STEPS
 def _steps(values: Array) -> None:
     chains = [values.vector(k * LANES) for k in range(N_CHAINS)]
     for _ in range(_STEPS):
-        chains = [chain * 0.999999 + 1e-6 for chain in chains]
+        chains = [chain * 0.999999 + chain.all(1e-6) for chain in chains]
     for k, chain in enumerate(chains):
         values.put(k * LANES, chain)
 

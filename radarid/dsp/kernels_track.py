@@ -1,4 +1,4 @@
-"""Numba kernels of the range track: one step of the recursion, and the way back along the path.
+"""Numba kernels of the range track: steps of the recursion, and the way back along the path.
 
 State `v * n_bins + b` means: at bin b, at the speed number v of all; the last state is "nobody is
 there". The kernels never raise: `gating.RangeTrack` validates. No fast-math flags: the same bits
@@ -23,27 +23,29 @@ _part = njit(inline="always")
 
 
 @_kernel
-def level_over_noise(energy: np.ndarray, noise: float, level: np.ndarray) -> None:
-    """Set level[b] to energy[b] over the noise, dB; both of shape (n_bins,)."""
-    for b in range(energy.shape[0]):
-        level[b] = 10 * math.log10(max(energy[b], LEAST_ENERGY) / noise)
+def level_over_noise(energy: np.ndarray, noise: np.ndarray, level: np.ndarray) -> None:
+    """Set level[k, b] to energy[k, b] over noise[k], dB; of shape (n_steps, n_bins)."""
+    for k in range(energy.shape[0]):
+        for b in range(energy.shape[1]):
+            level[k, b] = 10 * math.log10(max(energy[k, b], LEAST_ENERGY) / noise[k])
 
 
 @_kernel
 def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> None:
-    """What each bin's level says for a walker there (negative: against one), dB.
+    """What levels (n_steps, n_bins) say for a walker there (negative: against one), dB.
 
     `spreading_db` undoes half of an echo's loss with range, so that the nearer of two people is
     not much the stronger; to undo all of it would favour ghosts, which lie behind their walker.
     """
-    strongest = -np.inf
-    for b in range(level.shape[0]):
-        if level[b] >= CLEAR_DB:
-            strongest = max(strongest, level[b] + spreading_db[b])
-    for b in range(level.shape[0]):
-        weaker = min(max(strongest - level[b] - spreading_db[b], 0.0), WEAKER_SPAN_DB)
-        clear = min(max(level[b], 0.0), CLEAR_DB)
-        evidence[b] = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
+    for k in range(level.shape[0]):
+        strongest = -np.inf
+        for b in range(level.shape[1]):
+            if level[k, b] >= CLEAR_DB:
+                strongest = max(strongest, level[k, b] + spreading_db[b])
+        for b in range(level.shape[1]):
+            weaker = min(max(strongest - level[k, b] - spreading_db[b], 0.0), WEAKER_SPAN_DB)
+            clear = min(max(level[k, b], 0.0), CLEAR_DB)
+            evidence[k, b] = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
 
 
 @_part
@@ -67,28 +69,13 @@ def _inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np
         anchor[state] = scratch[state]
 
 
-@_kernel
-def advance(
-    evidence: np.ndarray,
-    speeds: np.ndarray,
-    n_before: int,
-    enter_cost: np.ndarray,
-    costs: tuple[np.float32, np.float32, np.float32],
-    score: np.ndarray,
-    came_from: np.ndarray,
-    new: np.ndarray,
-    best: np.ndarray,
-    source: np.ndarray,
-    anchor: np.ndarray,
-    taken: np.ndarray,
-) -> None:
-    """One step: the score of the best path to every state, and the state before on that path.
-
-    `speeds` are in bins per step; what a step of whole bins leaves of them, a later one makes up.
-    Costs of entering at each speed, and of leaving, the next speed, and slipping by a bin, dB.
-    `new` is scratch like `score`, `best` and `source` are scratch of shape (n_bins,). `anchor` goes
-    along with the paths (see `commit`); `taken` is scratch like it.
-    """
+@_part
+def _advance(
+    evidence: np.ndarray, speeds: np.ndarray, n_before: int, enter_cost: np.ndarray,
+    costs: tuple[np.float32, np.float32, np.float32], score: np.ndarray, came_from: np.ndarray,
+    new: np.ndarray, best: np.ndarray, source: np.ndarray,
+) -> None:  # fmt: skip
+    """One step: the score of the best path to every state, and the state before on that path."""
     leave_cost, speed_cost, slip_cost = costs
     n, nobody = evidence.shape[0], score.shape[0] - 1
     leader = _highest(score, nobody)
@@ -118,22 +105,14 @@ def advance(
     top = new[_highest(new, nobody + 1)]
     for state in range(nobody + 1):
         score[state] = new[state] - top
-    _inherit(came_from, n, anchor, taken)
 
 
-@_kernel
-def commit(
-    evidence: np.ndarray,
-    apart_bins: float,
-    cost: np.float32,
-    score: np.ndarray,
+@_part
+def _commit(
+    evidence: np.ndarray, apart_bins: float, cost: np.float32, score: np.ndarray,
     anchor: np.ndarray,
-) -> None:
-    """Make paths that were elsewhere than the leader pay, once, as if they had just entered.
-
-    `anchor` is where each state's path was at the last commitment: b on the walker's own path,
-    -1 - b on a stranger's, who has paid.
-    """
+) -> None:  # fmt: skip
+    """Make paths that were elsewhere than the leader pay, once, as if they had just entered."""
     n, nobody = evidence.shape[0], score.shape[0] - 1
     leader = _highest(score, nobody)
     if score[leader] > score[nobody] and evidence[leader % n] > 0:
@@ -153,16 +132,84 @@ def commit(
         anchor[state] = state % n if anchor[state] >= 0 else -1 - state % n
 
 
-@_kernel
-def decide(
-    score: np.ndarray, came_from: np.ndarray, n_bins: int, oldest: int, n_waiting: int
-) -> int:
-    """Bin of the best path at the oldest of the waiting steps; -1 for nobody.
+@_part
+def _trace(score: np.ndarray, came_from: np.ndarray, n_steps: int, n_waiting: int) -> int:
+    """State of the best path at the oldest of the waiting steps."""
+    at = _highest(score, score.shape[0])
+    for step in range(n_steps - 1, n_steps - n_waiting, -1):
+        at = came_from[step % came_from.shape[0], at]
+    return at
 
-    `came_from` is a ring of steps, (n_ring, n_states).
+
+@_part
+def _locate(
+    energy: np.ndarray, level: np.ndarray, range_m: np.ndarray, first: int, stop: int,
+    found: np.ndarray,
+) -> None:  # fmt: skip
+    """Centroid of the energy of a body's bins (the middle of them without any), highest level."""
+    total, moment, top = 0.0, 0.0, level[first]
+    for b in range(first, stop):
+        total += energy[b]
+        moment += energy[b] * range_m[b]
+        top = max(top, level[b])
+    found[0] = moment / total if total > 0 else (range_m[first] + range_m[stop - 1]) / 2
+    found[1] = top
+
+
+@_kernel
+def follow(
+    evidence: np.ndarray,
+    energy: np.ndarray,
+    level: np.ndarray,
+    range_m: np.ndarray,
+    speeds: np.ndarray,
+    enter_cost: np.ndarray,
+    costs: tuple[np.float32, np.float32, np.float32],
+    apart_bins: float,
+    body_bins: int,
+    n_kept: int,
+    state: np.ndarray,
+    paths: tuple[np.ndarray, np.ndarray, np.ndarray],
+    scratch: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    found: np.ndarray,
+) -> int:
+    """Take the steps of `evidence` (n_new, n_bins); decide until n_kept of all are waiting.
+
+    `energy` and `level` are of the steps that have waited, oldest first, and of the new ones.
+    `speeds` are in bins per step; what a step of whole bins leaves of them, a later one makes up.
+    Costs, dB, are those of entering at each speed, and of leaving, the next speed, and slipping by
+    a bin. `state` counts all steps and the waiting ones, and has the last walker's bin.
+
+    `paths`: the score of the best path to each state (n_states,); the place of each on that path
+    at the last commitment, b on the walker's own path, -1 - b on a stranger's, who has paid
+    (n_states - 1,); and the states before, a ring of steps (lag + 1, n_states). Strangers pay every
+    lag steps. `scratch` is (n_states,), twice (n_bins,), and (n_states - 1,).
+
+    found[k] is the range and the level over the noise decided for the k-th of the waiting steps;
+    how many were decided is returned.
     """
-    nobody = score.shape[0] - 1
-    at = _highest(score, nobody + 1)
-    for back in range(n_waiting - 1, 0, -1):
-        at = int(came_from[(oldest + back) % came_from.shape[0], at])
-    return at % n_bins if at != nobody else -1
+    (score, anchor, came_from), (new, best, source, taken) = paths, scratch
+    n_steps, n_waiting, last = state
+    n_bins, n_ring, k, n_decided = range_m.shape[0], came_from.shape[0], 0, 0
+    price = enter_cost[enter_cost.shape[0] // 2] + costs[0]
+    while k < evidence.shape[0] or n_waiting > n_kept:
+        if k < evidence.shape[0]:
+            before = came_from[n_steps % n_ring]
+            _advance(evidence[k], speeds, n_steps, enter_cost, costs, score, before, new, best,
+                     source)  # fmt: skip
+            _inherit(before, n_bins, anchor, taken)
+            n_steps, n_waiting, k = n_steps + 1, n_waiting + 1, k + 1
+            if n_steps % (n_ring - 1) == 0:
+                _commit(evidence[k - 1], apart_bins, price, score, anchor)
+        if n_waiting > n_kept:
+            at = _trace(score, came_from, n_steps, n_waiting)
+            if at == score.shape[0] - 1:
+                found[n_decided, 0], found[n_decided, 1] = range_m[last], 0
+            else:
+                last = at % n_bins
+                first, stop = max(0, last - body_bins), min(n_bins, last + body_bins + 1)
+                _locate(energy[n_decided], level[n_decided], range_m, first, stop,
+                        found[n_decided])  # fmt: skip
+            n_waiting, n_decided = n_waiting - 1, n_decided + 1
+    state[0], state[1], state[2] = n_steps, n_waiting, last
+    return n_decided

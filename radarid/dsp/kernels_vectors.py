@@ -126,30 +126,52 @@ def _index(place: Index | int) -> Any:
 
 @dataclass(frozen=True)
 class Vector:
-    """A register of LANES float32."""
+    """A register of LANES float32; a product remembers its factors.
+
+    A sum takes a product in as its factors, in one instruction where the machine has it, also
+    where the product is needed twice. (Where nothing needs the product itself, LLVM drops it.)
+    """
 
     builder: Any
     value: Any
+    factors: tuple[Any, Any] | None = None
 
-    def __add__(self, other: Vector | float) -> Vector:
-        return self._with(self.builder.fadd, other)
+    def __add__(self, other: Vector) -> Vector:
+        factors, rest = (self.factors, other) if self.factors else (other.factors, self)
+        if factors is None:
+            both = self.builder.fadd(self.value, other.value, flags=_FLAGS)
+            return Vector(self.builder, both)
+        kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+        name = f"llvm.fmuladd.v{LANES}f32"  # a product and a sum where nothing does it at once
+        multiply_add = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        both = self.builder.call(multiply_add, [*factors, rest.value], fastmath=_FLAGS)
+        return Vector(self.builder, both)
 
-    def __sub__(self, other: Vector | float) -> Vector:
-        return self._with(self.builder.fsub, other)
-
-    def __mul__(self, other: Vector | float) -> Vector:
-        return self._with(self.builder.fmul, other)
+    def __sub__(self, other: Vector) -> Vector:
+        return self + -other
 
     def __neg__(self) -> Vector:
-        return Vector(self.builder, self.builder.fneg(self.value))
+        minus = self.builder.fneg
+        factors = self.factors and (minus(self.factors[0]), self.factors[1])
+        return Vector(self.builder, minus(self.value), factors)
+
+    def __mul__(self, other: Vector | float) -> Vector:
+        factors = self.value, (other if isinstance(other, Vector) else self.all(other)).value
+        return Vector(self.builder, self.builder.fmul(*factors, flags=_FLAGS), factors)
 
     def all(self, number: float) -> Vector:
         """A constant in all lanes; LLVM leaves out what is added to 0 or multiplied by it."""
         return Vector(self.builder, ir.Constant(_FLOATS, [number] * LANES))
 
-    def _with(self, append: Callable[..., Any], other: Vector | float) -> Vector:
-        operand = other if isinstance(other, Vector) else self.all(other)
-        return Vector(self.builder, append(self.value, operand.value, flags=_FLAGS))
+    def between(self, first: Index, stop: Index) -> Vector:
+        """Zeros in all lanes but those from number `first` up to `stop`."""
+        numbers = ir.Constant(_INTS, list(range(LANES)))
+        ends = [_everywhere(self.builder, self.builder.trunc(end.value, _INT), _INTS)
+                for end in (first, stop)]  # fmt: skip
+        above = self.builder.icmp_signed(">=", numbers, ends[0])
+        below = self.builder.icmp_signed("<", numbers, ends[1])
+        inside = self.builder.and_(above, below)
+        return Vector(self.builder, self.builder.select(inside, self.value, self.all(0).value))
 
 
 @dataclass(frozen=True)
@@ -259,12 +281,12 @@ def add_to(total: Array, at: Index, values: Array, place: Index, n: Index) -> No
     """Add n float32, from a place on, to those of another array."""
     whole = n // LANES
     with whole.times() as block:
-        here, there = place + block * LANES, at + block * LANES
+        here, there = place + block * LANES, block * LANES + at
         total.put(there, total.vector(there) + values.vector(here))
     with (n - whole * LANES).times() as more:
         number = whole * LANES + more
-        old, new = total.number(at + number), values.number(place + number)
-        total.put_number(at + number, total.builder.fadd(old, new))
+        old, new = total.number(number + at), values.number(place + number)
+        total.put_number(number + at, total.builder.fadd(old, new))
 
 
 @instruction

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -159,13 +158,11 @@ class SpectrogramStream:
 
     def _end(self) -> Slices:
         """Decide what is undecided; walkers who come later get other numbers."""
-        decided = []
-        last = self._n_seen * self._n_block
-        if self._series.stop > last:  # a block that is not full
-            self._measure(last, self._series.stop)
+        decided, first = [], self._n_seen * self._n_block
+        if self._series.stop > first:  # a block that is not full
+            self._measure(first, self._series.stop)
             decided = self._look_at(self._n_seen + 1)
-        for decision in self._tracker.flush():
-            decided.append((self._undecided.popleft(), _walkers(decision)))
+        decided += self._with_walkers(_walkers(self._tracker.flush()))
         slices = self._windows.slices(decided, self._series.stop)
         if isinstance(self._tracker, RangeTrack):
             self._tracker = self._new_tracker()
@@ -294,28 +291,34 @@ class SpectrogramStream:
             if k not in self._blocks:
                 self._measure(k * n, k * n + n)
         self._n_seen = stop
-        decided = [self._step(self._blocks.pop(k)) for k in numbers]
-        return [one for one in decided if one is not None]
+        blocks = [self._blocks.pop(k) for k in numbers]
+        self._undecided += blocks
+        return self._with_walkers(self._decisions(blocks)) if blocks else []
 
-    def _step(self, block: Block) -> tuple[Block, Walkers] | None:
-        """Take a step of the track; what it decides about an older block."""
-        self._undecided.append(block)
-        received = not np.isnan(block.energy[0])
+    def _decisions(self, blocks: list[Block]) -> list[Walkers]:
+        """Take steps of the track; what they decide about older ones."""
         if isinstance(self._tracker, RangeTrack):
-            decision: Any = self._tracker.push(block.energy if received else None)
-        elif received:
+            return _walkers(self._tracker.push(np.array([block.energy for block in blocks])))
+        decided = []
+        for block in blocks:
+            received = not np.isnan(block.energy[0])
             profiles, valid, _ = self._rows(block.first, block.first + block.n)
-            decision = self._tracker.push(profiles, valid, block.mean)
-        else:
-            decision = self._tracker.push(None, None, None)
-        return None if decision is None else (self._undecided.popleft(), _walkers(decision))
+            step = (profiles, valid, block.mean) if received else (None, None, None)
+            decided.append(self._tracker.push(*step))
+        return [walkers for walkers in decided if walkers is not None]
+
+    def _with_walkers(self, decisions: list[Walkers]) -> list[tuple[Block, Walkers]]:
+        return [(self._undecided.popleft(), walkers) for walkers in decisions]
 
 
-def _walkers(decision: tuple[float, float] | Walkers) -> Walkers:
-    """The walkers of a step, of which the track by range alone knows one, and no azimuth."""
-    if len(decision) == 2 and isinstance(decision[0], float):
-        return (Walker(0, *decision, angle_rad=float("nan")),)
-    return decision
+def _walkers(found: np.ndarray | list[Walkers]) -> list[Walkers]:
+    """Of each step; the track by range alone knows one walker, and no azimuth."""
+    if isinstance(found, list):
+        return found
+    return [
+        (Walker(0, range_m, presence_db, angle_rad=float("nan")),)
+        for range_m, presence_db in found.tolist()
+    ]
 
 
 def process(source: FrameSource, params: DspParams, n_threads: int = 1) -> tuple[Slices, Axes]:

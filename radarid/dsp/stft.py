@@ -52,8 +52,7 @@ class SliceTransform:
         )  # fmt: skip
         sizes = (2 * spectra, n_fft, spectra // 2, n_fft)
         self._work = tuple(kernels.scratch(size) for size in sizes)
-        steps = np.repeat(np.array([0, 1, 0], np.float32), kernels.LANES)
-        self._room = kernels.scratch(n_fft, np.int64), steps
+        self._rows = kernels.scratch(n_fft, np.int64)
 
     def __call__(
         self, profiles: np.ndarray, valid: np.ndarray, clutter: np.ndarray, gate: slice
@@ -97,20 +96,19 @@ class SliceTransform:
         sums = np.empty(0, np.float32)
         if clutter is None:
             clutter_of = (starts - starts[0]) // self._hop
-            n_windows = int(clutter_of[-1]) + 1
-            clutter = np.empty((n_windows, *profiles.shape[1:]), np.complex64)
-            if vectors:  # the kernel makes them, by stretches of a hop
-                n_stretches = max(1, n_windows + self.window // self._hop - 1)
-                sums = np.empty(n_stretches * 2 * profiles[0].size, np.float32)
-            else:
-                for k in range(n_windows):
-                    part = slice(starts[0] + k * self._hop, starts[0] + k * self._hop + self.window)
-                    clutter[k] = self.mean(profiles[part], valid[part])
+            n_means, n_sums = int(clutter_of[-1]) + 1, 0
+            if vectors:  # the kernel makes them, one after the other
+                n_means, n_sums = 1, max(1, self.window // self._hop)
+            sums = np.empty(n_sums * 2 * profiles[0].size, np.float32)
+            clutter = np.empty((n_means, *profiles.shape[1:]), np.complex64)
+            for k in range(0 if vectors else n_means):
+                part = slice(starts[0] + k * self._hop, starts[0] + k * self._hop + self.window)
+                clutter[k] = self.mean(profiles[part], valid[part])
         if vectors:
             kernels.slice_powers(
                 profiles.view(np.float32), valid, starts, gates, clutter.view(np.float32),
                 clutter_of, self._hop, sums, *self._order, kernels_lanes.plan(self.n_fft),
-                *self._pixels, *self._room, self._work, power,
+                *self._pixels, self._rows, self._work, power,
             )  # fmt: skip
             return
         for k, start in enumerate(starts):

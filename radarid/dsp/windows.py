@@ -19,7 +19,7 @@ from radarid.dsp.slowtime import SlowTime
 from radarid.dsp.stft import SliceTransform
 from radarid.dsp.tracks import Walker
 
-_WINDOWS_AT_ONCE = 16  # of a thread: few, so that none waits long for another at the end
+_WINDOWS_AT_ONCE = 32  # of a thread: few, so that none waits long for another at the end
 
 Walkers = tuple[Walker, ...]
 

@@ -149,19 +149,16 @@ def energies(place: np.ndarray, level: float = 100.0) -> np.ndarray:
     return rows
 
 
-def track(rows: list[np.ndarray | None], lag: int = 8) -> np.ndarray:
+def track(rows: np.ndarray, lag: int = 8) -> np.ndarray:
     tracker = RangeTrack(RANGE_M, max_step_m=0.1, lag=lag)
-    decided = [found for row in rows if (found := tracker.push(row)) is not None]
-    return np.array([*decided, *tracker.flush()])
+    return np.concatenate([tracker.push(rows), tracker.flush()])
 
 
 def test_track_follows_through_flashes_and_losses() -> None:
     place = 5 + np.arange(100) // 4
-    rows: list[np.ndarray | None] = list(energies(place))
-    for k in (20, 45, 46, 70):
-        rows[k][33] = 1e5  # type: ignore[index]
-    for k in range(55, 60):
-        rows[k] = None
+    rows = energies(place)
+    rows[[20, 45, 46, 70], 33] = 1e5
+    rows[55:60] = np.nan
     found = track(rows)
     assert len(found) == 100
     assert np.abs(found[:, 0] - RANGE_M[place]).max() <= 0.21
@@ -170,13 +167,13 @@ def test_track_follows_through_flashes_and_losses() -> None:
 
 
 def test_first_steps_are_right_already() -> None:
-    found = track(list(energies(np.full(20, 12))))
+    found = track(energies(np.full(20, 12)))
     assert np.abs(found[:3, 0] - RANGE_M[12]).max() < 0.1
 
 
 def test_who_appears_elsewhere_takes_over() -> None:
     place = np.where(np.arange(80) < 40, 5, 30)
-    found = track(list(energies(place)))
+    found = track(energies(place))
     assert np.abs(found[:38, 0] - RANGE_M[5]).max() < 0.1
     assert np.abs(found[48:, 0] - RANGE_M[30]).max() < 0.1
 

@@ -17,8 +17,12 @@ Steps = list[np.ndarray | None]
 def track(steps: Steps, lag: int = 8, range_m: np.ndarray = RANGE_M) -> np.ndarray:
     """Decisions (n, 2): range_m, presence_db."""
     tracker = RangeTrack(range_m, max_step_m=3.0 * STEP_S, lag=lag)
-    decided = [found for step in steps if (found := tracker.push(step)) is not None]
-    return np.array([*decided, *tracker.flush()])
+    return np.concatenate([tracker.push(as_array(steps, len(range_m))), tracker.flush()])
+
+
+def as_array(steps: Steps, n_bins: int) -> np.ndarray:
+    """Steps (n_steps, n_bins), NaN where they were lost."""
+    return np.array([np.full(n_bins, np.nan) if step is None else step for step in steps])
 
 
 def noise(n_steps: int, seed: int = 3) -> np.ndarray:
@@ -47,25 +51,26 @@ def test_track_is_that_of_the_twin(
     said[13:15] = 0.0
     said[20, 8] = 5.0
     steps = iter(said)
-    monkeypatch.setattr(gating.kernels, "weigh", lambda _, __, out: np.copyto(out, next(steps)))
+    monkeypatch.setattr(gating.kernels, "weigh", lambda _, __, out: np.copyto(out[0], next(steps)))
     range_m = 0.5 + 0.25 * np.arange(9)
     fast, slow = RangeTrack(range_m, max_step_m, lag), naive.Track(range_m, max_step_m, lag)
     energy, seen = 10.0 ** np.arange(9), set()
     for k in range(40):
-        found = fast.push(energy)
+        found = fast.push(energy[None])
         slow.push(said[k])
         np.testing.assert_array_equal(fast._score, slow.scores().astype(np.float32))
         if k >= lag:
             at = slow.bin_at(k - lag)
             seen.add(at)
-            assert found is not None
+            assert len(found) == 1
             if at is None:
-                assert found[1] == 0
+                assert found[0, 1] == 0
                 continue
             first, last = max(0, at - 1), min(8, at + 1)
             weight = energy[first : last + 1]
-            assert found[0] == pytest.approx(np.average(range_m[first : last + 1], weights=weight))
-            assert found[1] == pytest.approx(10 * (last - 2))  # bin 2 is the noise quantile
+            middle = np.average(range_m[first : last + 1], weights=weight)
+            assert found[0, 0] == pytest.approx(middle)
+            assert found[0, 1] == pytest.approx(10 * (last - 2))  # bin 2 is the noise quantile
     assert None in seen
     assert len(seen) > 3
 
@@ -73,9 +78,9 @@ def test_track_is_that_of_the_twin(
 @pytest.mark.parametrize("top_db", [5.0, 8.0, 20.0, 45.0])
 def test_evidence_is_that_of_the_twin(top_db: float) -> None:
     level = np.random.default_rng(7).uniform(-2, top_db, 40)
-    said = np.empty(40, np.float32)
-    kernels_track.weigh(level, 20 * np.log10(RANGE_M), said)
-    np.testing.assert_allclose(said, naive.evidence(level, RANGE_M), atol=1e-5)
+    said = np.empty((1, 40), np.float32)
+    kernels_track.weigh(level[None], 20 * np.log10(RANGE_M), said)
+    np.testing.assert_allclose(said[0], naive.evidence(level, RANGE_M), atol=1e-5)
     assert said.max() <= 5.0
     assert said.min() >= -3.0
 
@@ -141,6 +146,22 @@ def test_interference_over_all_bins_is_not_a_walker() -> None:
     assert (track(list(energy))[:, 1] == 0).all()
 
 
+def test_steps_may_come_in_any_groups() -> None:
+    energy = noise(60)
+    for k in range(5, 50):
+        put(energy, k, 2.0 + 1.2 * STEP_S * k, 20.0)
+    energy[20:24] = np.nan
+    at_once = track(list(energy))
+    for sizes in ([1] * 60, [7, 0, 30, 1, 22], [3] * 20):
+        tracker = RangeTrack(RANGE_M, max_step_m=3.0 * STEP_S, lag=8)
+        stops = np.cumsum(sizes)
+        groups = [energy[stop - n : stop] for n, stop in zip(sizes, stops, strict=True)]
+        decided = [tracker.push(group) for group in groups]
+        n_decided = np.cumsum([len(found) for found in decided])
+        np.testing.assert_array_equal(n_decided, np.maximum(stops - 8, 0))
+        np.testing.assert_array_equal(np.concatenate([*decided, tracker.flush()]), at_once)
+
+
 def test_lost_steps_are_coasted() -> None:
     energy = noise(90)
     truth = 7.0 - 1.2 * STEP_S * np.arange(90)
@@ -198,7 +219,6 @@ def test_step_length_changes_the_time_scale_only() -> None:
     for k in range(40):
         put(energy, k, 2.0 if k < 20 else 6.0, 25.0)
     tracker = RangeTrack(RANGE_M, max_step_m=3.0 * 0.8, lag=1)
-    decided = [place for step in energy if (place := tracker.push(step)) is not None]
-    found = np.array([*decided, *tracker.flush()])
+    found = np.concatenate([tracker.push(energy), tracker.flush()])
     assert np.abs(found[:19, 0] - 2.0).max() < 0.1
     assert np.abs(found[23:, 0] - 6.0).max() < 0.1
