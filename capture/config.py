@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -169,7 +170,7 @@ class RadarConfig:
             raise ConfigError("'range_bias_m' must be finite", got=self.range_bias_m)
 
     # -- antennas ---------------------------------------------------------------------------
-    @property
+    @cached_property
     def rx_antennas(self) -> tuple[int, ...]:
         """Indices of the enabled receive antennas, ascending."""
         return tuple(k for k in range(4) if self.rx_mask >> k & 1)
@@ -207,7 +208,7 @@ class RadarConfig:
         """Duration of one loop over the chirp definitions, seconds *(derived)*."""
         return math.fsum(self.chirp_s(c) for c in self.chirps)
 
-    @property
+    @cached_property
     def slow_time_groups(self) -> tuple[slice, ...]:
         """Chirps of a frame that belong to one slow-time series each.
 
@@ -307,12 +308,12 @@ class RadarConfig:
         """Antennas in the file: four-lane devices store disabled ones as zeros *(derived)*."""
         return 4 if self.n_lanes == 4 else self.n_rx
 
-    @property
+    @cached_property
     def words_per_chirp(self) -> int:
         """int16 words of one chirp in the file *(derived)*."""
         return self.n_stored_rx * self.n_samples * (2 if self.is_complex else 1)
 
-    @property
+    @cached_property
     def block_chirps(self) -> int:
         """Chirps that are stored together, antenna by antenna *(derived)*; 1: one by one.
 

@@ -20,7 +20,6 @@ from typing import Any
 from radarid.garbage import collect_less
 
 _WARM_UP_FRAMES = 30
-_FRAMES_AT_ONCE = 16
 
 
 def say(event: str, **facts: Any) -> None:
@@ -59,7 +58,7 @@ def stream(seconds: str) -> None:
     say("ready")
     edges_s = _WARM_UP_FRAMES * radar.frame_period_s, n_frames * radar.frame_period_s - 0.1
     time_s = np.linspace(*edges_s, workload.params.image_size)
-    image_of_stream(engine, frames, time_s, _FRAMES_AT_ONCE)
+    image_of_stream(engine, frames, time_s)
     say("done")
 
 

@@ -20,7 +20,6 @@ from radarid.bench.job import Job, image_of_stream
 from radarid.dsp.spectrogram import SpectrogramStream
 
 Run = Callable[[], np.ndarray]
-_FRAMES_AT_ONCE = 64
 _WINDOWS_AT_ONCE = 4
 
 
@@ -62,7 +61,7 @@ def radarid(n_threads: int, *, is_open: bool = False) -> Callable[[Job], Run]:
         def run() -> np.ndarray:
             recording = opened or open_recording(job.path, job.radar)
             stream = SpectrogramStream(job.radar, job.params, n_threads)
-            return image_of_stream(stream, recording, job.time_s, _FRAMES_AT_ONCE)
+            return image_of_stream(stream, recording, job.time_s)
 
         return run
 

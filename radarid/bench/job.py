@@ -18,6 +18,8 @@ from radarid.dsp.slices import Slices
 from radarid.dsp.spectrogram import SpectrogramStream
 
 _NEVER_W = 1e-30
+_FRAMES_AT_ONCE = 16  # that are pushed,
+_SLICES_AT_ONCE = 512  # and slices that become columns
 _SPAN_DB = 45.0
 
 
@@ -196,19 +198,20 @@ def image_of_stream(
     stream: SpectrogramStream,
     frames: FileRecording | Iterable[AdcFrame],
     time_s: np.ndarray,
-    at_once: int,
 ) -> np.ndarray:
     """The engine's image of any number of frames, in memory that does not grow with them."""
-    columns = ImageColumns(stream, time_s)
+    columns, held = ImageColumns(stream, time_s), list[Slices]()
     if isinstance(frames, FileRecording):
-        for start in range(0, len(frames), at_once):
-            columns.add(stream.read(frames, start, start + at_once))
-        columns.add(stream.flush())
-        return columns.image()
-    rest = iter(frames)
-    for frame in rest:
-        columns.add(stream.push(chain([frame], islice(rest, at_once - 1))))
-    columns.add(stream.flush())
+        parts = stream.parts(frames)
+    else:
+        rest = iter(frames)
+        parts = (stream.push(chain([frame], islice(rest, _FRAMES_AT_ONCE - 1))) for frame in rest)
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= _SLICES_AT_ONCE:
+            columns.add(Slices.concatenate(held))
+            held = []
+    columns.add(Slices.concatenate([*held, stream.flush()]))
     return columns.image()
 
 

@@ -18,7 +18,7 @@ WEAKER_SHARE, WEAKER_SPAN_DB = 0.3, 20.0  # ... but something much weaker than a
 NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor against one
 
 LEAST_ENERGY = 1e-12
-_kernel = njit(cache=True)
+_kernel = njit(cache=True, nogil=True)
 _part = njit(inline="always")
 
 

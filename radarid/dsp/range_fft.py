@@ -171,7 +171,8 @@ class RangeStage:
         bool array, shape (n_frames * n_slow,), whether every chirp of the instant was received
         """
         stop = first + len(out) // self.n_slow
-        if recording.info.config != self.radar:
+        config = recording.info.config
+        if config is not self.radar and config != self.radar:
             self._check(recording.frame(first))
         if self._vectors and len(self._groups) == 1 and kernels.CAN_READ:
             place = recording.place_of(first, stop)

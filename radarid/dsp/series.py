@@ -86,9 +86,12 @@ class SlowTimeSeries:
 
     def count(self, first: int, stop: int) -> None:
         """Count the valid ones of samples that are written; in the order of the samples."""
-        rows = self.place(np.arange(first, stop))
-        self._n_valid[rows] = self._n_valid_so_far + np.cumsum(self.valid[rows])
-        self._n_valid_so_far = int(self._n_valid[rows[-1]])
+        while first < stop:
+            row = self.place(first)
+            rows = slice(row, min(row + stop - first, self._n_ring))
+            counts = self._n_valid_so_far + np.cumsum(self.valid[rows])
+            self._n_valid[rows], self._n_valid_so_far = counts, int(counts[-1])
+            first += rows.stop - row
 
     def n_valid(self, starts: np.ndarray, n: int) -> np.ndarray:
         """How many of n samples from each start on are valid, int64 (len(starts),)."""

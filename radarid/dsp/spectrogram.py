@@ -25,7 +25,7 @@ from radarid.dsp.tracks import Walker, WalkerTracks
 from radarid.dsp.windows import Block, Walkers, Windows, samples_at_once
 from radarid.errors import ParameterError
 
-_AHEAD = 2  # batches begun while one is looked at, so that none of several threads waits
+_AHEAD = 3  # batches begun while one is looked at, so that none of several threads waits
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
 _FRAMES_AT_ONCE = 4  # of a thread: few enough to stay in its cache,
 _SAMPLES_AT_ONCE = 1024  # and enough of very short frames
@@ -135,6 +135,12 @@ class SpectrogramStream:
         ParameterError
             The recording is of another waveform, or frames are missing before `start`.
         """
+        return Slices.concatenate([self._windows.none(), *self.parts(recording, start, stop)])
+
+    def parts(
+        self, recording: FileRecording, start: int = 0, stop: int | None = None
+    ) -> Iterator[Slices]:
+        """Yield the slices of `read` as soon as they are certain, to be taken to the end."""
         numbers = range(*slice(start, stop).indices(len(recording)))
         if self._last_index is not None and start != self._last_index + 1:
             raise ParameterError(
@@ -145,10 +151,9 @@ class SpectrogramStream:
             self._last_index = numbers[-1]
         period_s, n = self.radar.frame_period_s, self._frames_at_once
         batches = (numbers[k : k + n] for k in range(0, len(numbers), n))
-        parts = self._advance(
+        return self._advance(
             RecordedFrames(recording, own[0], [k * period_s for k in own]) for own in batches
         )
-        return Slices.concatenate([self._windows.none(), *parts])
 
     def flush(self) -> Slices:
         """Return the slices that were waiting for look-ahead; a new stream may follow."""
@@ -207,7 +212,7 @@ class SpectrogramStream:
             if not ahead:
                 return
             share, start, stop = ahead.popleft()
-            share.finish()
+            self._workers.finish(share)
             self._series.count(start, stop)
             if self._filter is not None:
                 self._remove_clutter(self._filter, start, stop)

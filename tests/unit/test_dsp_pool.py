@@ -46,8 +46,37 @@ def test_a_job_that_was_begun_does_not_hold_up_another() -> None:
     assert sorted(other) == [0, 1, 2, 3, 4]
     assert not done
     goes_on.set()
-    begun.finish()
+    workers.finish(begun)
     assert sorted(done) == [0, 1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_waits_for_a_job_does_a_later_one(fails: bool) -> None:
+    workers, is_done, helper_is_at_it = Workers(2), threading.Event(), threading.Event()
+    by: list[int] = []
+
+    def first(worker: int, start: int, stop: int) -> None:
+        by.append(worker)
+        if worker == 0:
+            assert helper_is_at_it.wait(10)
+        else:
+            helper_is_at_it.set()
+            assert is_done.wait(10)  # what comes later is done before this ends
+
+    def later(worker: int, start: int, stop: int) -> None:
+        is_done.set()
+        if fails:
+            raise ValueError(f"by {worker}")
+
+    begun = workers.begin(first, 2)
+    more = workers.begin(later, 1)
+    workers.finish(begun)
+    assert sorted(by) == [0, 1]
+    if fails:
+        with pytest.raises(ValueError, match="by 0"):
+            workers.finish(more)
+    else:
+        workers.finish(more)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
