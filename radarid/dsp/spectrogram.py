@@ -22,10 +22,11 @@ from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.series import SlowTimeSeries
 from radarid.dsp.slices import Axes, Slices
 from radarid.dsp.tracks import Walker, WalkerTracks
-from radarid.dsp.windows import Block, Walkers, Windows, samples_at_once
+from radarid.dsp.windows import Begun, Block, Walkers, Windows, samples_at_once
 from radarid.errors import ParameterError
 
-_AHEAD = 3  # batches begun while one is looked at, so that none of several threads waits
+# Batches read, and batches made slices, while one is looked at, so that no thread has to wait.
+_AHEAD, _LATE = 2, 1
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
 _FRAMES_AT_ONCE = 4  # of a thread: few enough to stay in its cache,
 _SAMPLES_AT_ONCE = 1024  # and enough of very short frames
@@ -79,8 +80,8 @@ class SpectrogramStream:
         n_per_frame = self.grid.n_per_frame
         self._n_piece = max(_FRAMES_AT_ONCE, _SAMPLES_AT_ONCE // n_per_frame)
         self._frames_at_once = self._n_piece * n_threads
-        self._n_ahead = _AHEAD if n_threads > 1 else 0
-        n_new = (self._n_ahead + 1) * self._frames_at_once * n_per_frame
+        self._n_ahead, self._n_late = (_AHEAD, _LATE) if n_threads > 1 else (0, 0)
+        n_new = (self._n_ahead + self._n_late + 1) * self._frames_at_once * n_per_frame
         self._series = SlowTimeSeries(
             (self._lag + 2) * self._n_block + self.grid.window + n_new,
             max(self._n_piece * n_per_frame, self._n_block, samples_at_once(self.grid)),
@@ -168,7 +169,7 @@ class SpectrogramStream:
             self._measure(first, self._series.stop)
             decided = self._look_at(self._n_seen + 1)
         decided += self._with_walkers(_walkers(self._tracker.flush()))
-        slices = self._windows.slices(decided, self._series.stop)
+        slices = self._windows.finish(self._windows.begin(decided, self._series.stop))
         if isinstance(self._tracker, RangeTrack):
             self._tracker = self._new_tracker()
         self._restart()
@@ -204,13 +205,13 @@ class SpectrogramStream:
 
     # -- frames -> slow time ----------------------------------------------------------------
     def _advance(self, batches: Iterable[Batch]) -> Iterator[Slices]:
-        """Take frames; the next ones are read and transformed while a batch is looked at."""
-        rest, ahead = iter(batches), deque[tuple[Share, int, int]]()
+        """Take frames, of which some are read and some made slices while others are looked at."""
+        rest, ahead, late = iter(batches), deque[tuple[Share, int, int]](), deque[Begun]()
         while True:
             for batch in islice(rest, self._n_ahead + 1 - len(ahead)):
                 ahead.append(self._begin(batch))
             if not ahead:
-                return
+                break
             share, start, stop = ahead.popleft()
             self._workers.finish(share)
             self._series.count(start, stop)
@@ -218,7 +219,10 @@ class SpectrogramStream:
                 self._remove_clutter(self._filter, start, stop)
             decided = self._look_at(stop // self._n_block)
             if decided:
-                yield self._windows.slices(decided, decided[-1][0].first + self._n_block)
+                late.append(self._windows.begin(decided, decided[-1][0].first + self._n_block))
+            while len(late) > self._n_late:
+                yield self._windows.finish(late.popleft())
+        yield from map(self._windows.finish, late)
 
     def _begin(self, batch: Batch) -> tuple[Share, int, int]:
         """Begin the profiles of some frames; their first sample, and the one after the last."""

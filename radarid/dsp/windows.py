@@ -12,7 +12,7 @@ from radarid.dsp import angle
 from radarid.dsp.gating import gate_bins
 from radarid.dsp.params import DspParams
 from radarid.dsp.planes import ImagePlanes
-from radarid.dsp.pool import Workers
+from radarid.dsp.pool import Share, Workers
 from radarid.dsp.series import SlowTimeSeries
 from radarid.dsp.slices import Axes, Slices
 from radarid.dsp.slowtime import SlowTime
@@ -86,6 +86,17 @@ class _Found(NamedTuple):
         ]
 
 
+class Begun(NamedTuple):
+    """Slices whose powers are being computed."""
+
+    found: _Found
+    clutter: np.ndarray | None
+    blocks: list[Block]
+    power: np.ndarray
+    share: Share
+    keep_from: int
+
+
 class Windows:
     """Slices of the walkers that a track has found, from the slow-time series they walk in.
 
@@ -119,10 +130,10 @@ class Windows:
 
     def none(self) -> Slices:
         """No slices."""
-        return self.slices([], 0)
+        return self.finish(self.begin([], 0))
 
-    def slices(self, decided: list[tuple[Block, Walkers]], stop: int) -> Slices:
-        """Slices of the windows that are complete now.
+    def begin(self, decided: list[tuple[Block, Walkers]], stop: int) -> Begun:
+        """Begin the slices of the windows that are complete now, for `finish`.
 
         Parameters
         ----------
@@ -137,11 +148,17 @@ class Windows:
         starts, clutter_of = self._complete(blocks, stop)
         clutter = self._clutter(blocks)
         found = self._who_is_seen(starts, clutter_of)
-        slices = self._gather(found, clutter, blocks)
-        self._series.keep_from = max(self._series.keep_from, min(self._next_start, stop))
         first_needed = (self._next_start + self._grid.window // 2) // self._n_block
         for number in [n for n in self._walkers if n < first_needed]:
             del self._walkers[number]
+        power, share = self._begin_power(found, clutter)
+        return Begun(found, clutter, blocks, power, share, min(self._next_start, stop))
+
+    def finish(self, begun: Begun) -> Slices:
+        """Slices that were begun; in their order. What no window needs any more is released."""
+        self._workers.finish(begun.share)
+        slices = self._gather(begun.found, begun.clutter, begun.blocks, begun.power)
+        self._series.keep_from = max(self._series.keep_from, begun.keep_from)
         return slices
 
     def _complete(self, blocks: list[Block], stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -190,11 +207,12 @@ class Windows:
         return None
 
     # -- windows -> slices ------------------------------------------------------------------
-    def _gather(self, found: _Found, clutter: np.ndarray | None, blocks: list[Block]) -> Slices:
+    def _gather(
+        self, found: _Found, clutter: np.ndarray | None, blocks: list[Block], power: np.ndarray
+    ) -> Slices:
         series, starts, walkers = self._series, found.start, found.walkers
         first, last = (series.place(starts + n) for n in (0, self._grid.window - 1))
         n_received = series.n_valid(starts, self._grid.window)
-        power = self._power(found, clutter)
         one_by_one = self._looks_at_azimuth or self._planes is not None
         windows = found.one_by_one() if one_by_one else []
         beams = self._beams(windows)
@@ -214,7 +232,9 @@ class Windows:
             ),
         )
 
-    def _power(self, found: _Found, clutter: np.ndarray | None) -> np.ndarray:
+    def _begin_power(
+        self, found: _Found, clutter: np.ndarray | None
+    ) -> tuple[np.ndarray, Share]:
         series, starts, clutter_of = self._series, found.start, found.clutter
         power = np.empty((len(starts), len(self._axes.velocity_mps)), np.float32)
         gates = np.array(found.gates, np.int64).reshape(-1, 2)[found.who]
@@ -236,8 +256,7 @@ class Windows:
                 power[own],
             )  # fmt: skip
 
-        self._workers.share(transform, n_windows, _WINDOWS_AT_ONCE)
-        return power
+        return power, self._workers.begin(transform, n_windows, _WINDOWS_AT_ONCE)
 
     # -- what few streams ask for -----------------------------------------------------------
     def _part(
