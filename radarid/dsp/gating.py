@@ -6,6 +6,11 @@ import numpy as np
 
 from radarid.dsp import kernels_track as kernels
 
+NOISE_QUANTILE = 0.25  # a walker and its sidelobes fill fewer than three quarters of the bins
+CLEAR_DB = 8.0  # more than this is no clearer: of two people neither is the likelier walker ...
+WEAKER_SHARE, WEAKER_SPAN_DB = 0.3, 20.0  # ... but something much weaker than another is
+NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor against one
+LEAST_ENERGY = 1e-12
 _N_SPEEDS = 6  # in either direction, besides standing
 _APART_M = 0.8  # farther from each other are two people
 _BODY_M = 0.25
@@ -90,10 +95,9 @@ class RangeTrack:
         lost = np.isnan(energy[:, 0])
         new = np.array(energy, np.float64)
         new[lost] = 0
-        level, evidence = _level_db(new), np.empty(new.shape, np.float32)
-        level[lost] = 0
-        kernels.weigh(level, self._spreading_db, evidence)
-        evidence[lost] = 0
+        level = level_over_noise_db(new)
+        evidence = evidence_db(level, self._spreading_db)
+        level[lost] = evidence[lost] = 0
         self._energy = np.concatenate([self._energy, new])
         self._level = np.concatenate([self._level, level])
         return self._follow(evidence, self.lag)
@@ -113,21 +117,32 @@ class RangeTrack:
         return found[:n_decided]
 
 
-def _level_db(energy: np.ndarray) -> np.ndarray:
-    """Level over each step's own noise: its lower quartile, linearly between two of its bins."""
-    place = kernels.NOISE_QUANTILE * (energy.shape[1] - 1)
-    below = int(place)
-    above = min(below + 1, energy.shape[1] - 1)
-    lowest = np.partition(energy, (below, above), axis=1)
-    noise = lowest[:, below] + (place - below) * (lowest[:, above] - lowest[:, below])
-    level = np.empty_like(energy)
-    kernels.level_over_noise(energy, np.maximum(noise, kernels.LEAST_ENERGY), level)
-    return level
-
-
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
-    """Level of each range bin over the noise of its own step, dB, float64 (n_bins,)."""
-    return _level_db(np.array(energy, np.float64)[None])[0]
+    """Level of each range bin over the noise of its own step, dB, float64 (..., n_bins).
+
+    The noise is the lower quartile, linearly between two bins.
+    """
+    values = np.maximum(np.asarray(energy, np.float64), LEAST_ENERGY)
+    place = NOISE_QUANTILE * (values.shape[-1] - 1)
+    below = int(place)
+    above = min(below + 1, values.shape[-1] - 1)
+    lowest = np.partition(values, (below, above))
+    noise = lowest[..., below] + (place - below) * (lowest[..., above] - lowest[..., below])
+    return np.asarray(10 * np.log10(values / noise[..., None]))
+
+
+def evidence_db(level: np.ndarray, spreading_db: np.ndarray) -> np.ndarray:
+    """What levels say for a walker there (negative: against one), float32 (n_steps, n_bins), dB.
+
+    `spreading_db` undoes half of an echo's loss with range, so that the nearer of two people is
+    not much the stronger; to undo all of it would favour ghosts, which lie behind their walker.
+    """
+    near = level + spreading_db
+    strongest = np.max(near, axis=1, keepdims=True, where=level >= CLEAR_DB, initial=-np.inf)
+    weaker = np.clip(strongest - near, 0, WEAKER_SPAN_DB)
+    clear = np.clip(level, 0, CLEAR_DB)
+    said = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
+    return np.asarray(said, np.float32)
 
 
 def gate_bins(range_m: np.ndarray, center_m: float, half_width_m: float) -> slice:

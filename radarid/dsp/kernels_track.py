@@ -7,48 +7,14 @@ everywhere. Loops instead of array expressions compile in a fraction of the time
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
-NOISE_QUANTILE = 0.25  # a walker and its sidelobes fill fewer than three quarters of the bins
-CLEAR_DB = 8.0  # more than this is no clearer: of two people neither is the likelier walker ...
-WEAKER_SHARE, WEAKER_SPAN_DB = 0.3, 20.0  # ... but something much weaker than another is
-NOBODY_DB = 3.0  # the level at which a step speaks neither for a walker nor against one
-
-LEAST_ENERGY = 1e-12
 _kernel = njit(cache=True, nogil=True)
 _part = njit(inline="always")
 
 
-@_kernel
-def level_over_noise(energy: np.ndarray, noise: np.ndarray, level: np.ndarray) -> None:
-    """Set level[k, b] to energy[k, b] over noise[k], dB; of shape (n_steps, n_bins)."""
-    for k in range(energy.shape[0]):
-        for b in range(energy.shape[1]):
-            level[k, b] = 10 * math.log10(max(energy[k, b], LEAST_ENERGY) / noise[k])
-
-
-@_kernel
-def weigh(level: np.ndarray, spreading_db: np.ndarray, evidence: np.ndarray) -> None:
-    """What levels (n_steps, n_bins) say for a walker there (negative: against one), dB.
-
-    `spreading_db` undoes half of an echo's loss with range, so that the nearer of two people is
-    not much the stronger; to undo all of it would favour ghosts, which lie behind their walker.
-    """
-    for k in range(level.shape[0]):
-        strongest = -np.inf
-        for b in range(level.shape[1]):
-            if level[k, b] >= CLEAR_DB:
-                strongest = max(strongest, level[k, b] + spreading_db[b])
-        for b in range(level.shape[1]):
-            weaker = min(max(strongest - level[k, b] - spreading_db[b], 0.0), WEAKER_SPAN_DB)
-            clear = min(max(level[k, b], 0.0), CLEAR_DB)
-            evidence[k, b] = clear * (1 - WEAKER_SHARE * weaker / WEAKER_SPAN_DB) - NOBODY_DB
-
-
-@_part
+@njit(nogil=True)
 def _highest(score: np.ndarray, n: int) -> int:
     """Index of the highest of the first n scores, the first of equals."""
     highest = 0
@@ -59,11 +25,13 @@ def _highest(score: np.ndarray, n: int) -> int:
 
 
 @_part
-def _inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np.ndarray) -> None:
+def _inherit(
+    came_from: np.ndarray, row: int, n_bins: int, anchor: np.ndarray, scratch: np.ndarray
+) -> None:
     """Every state takes over its predecessor's anchor; who has just entered is a stranger."""
-    nobody = came_from.shape[0] - 1
+    nobody = anchor.shape[0]
     for state in range(nobody):
-        before = came_from[state]
+        before = came_from[row, state]
         scratch[state] = anchor[before] if before != nobody else -1 - state % n_bins
     for state in range(nobody):
         anchor[state] = scratch[state]
@@ -71,22 +39,22 @@ def _inherit(came_from: np.ndarray, n_bins: int, anchor: np.ndarray, scratch: np
 
 @_part
 def _advance(
-    evidence: np.ndarray, speeds: np.ndarray, n_before: int, enter_cost: np.ndarray,
+    evidence: np.ndarray, k: int, speeds: np.ndarray, n_before: int, enter_cost: np.ndarray,
     costs: tuple[np.float32, np.float32, np.float32], score: np.ndarray, came_from: np.ndarray,
-    new: np.ndarray, best: np.ndarray, source: np.ndarray,
+    row: int, new: np.ndarray, best: np.ndarray, source: np.ndarray,
 ) -> None:  # fmt: skip
     """One step: the score of the best path to every state, and the state before on that path."""
     leave_cost, speed_cost, slip_cost = costs
-    n, nobody = evidence.shape[0], score.shape[0] - 1
+    n, nobody = evidence.shape[1], score.shape[0] - 1
     leader = _highest(score, nobody)
-    new[nobody], came_from[nobody] = score[nobody], nobody
+    new[nobody], came_from[row, nobody] = score[nobody], nobody
     if score[leader] - leave_cost > new[nobody]:
-        new[nobody], came_from[nobody] = score[leader] - leave_cost, leader
+        new[nobody], came_from[row, nobody] = score[leader] - leave_cost, leader
     for speed in range(speeds.shape[0]):
-        row = speed * n
+        own = speed * n
         slower, faster = max(speed - 1, 0) * n, min(speed + 1, speeds.shape[0] - 1) * n
         for b in range(n):
-            top, at = score[row + b], row + b
+            top, at = score[own + b], own + b
             if score[slower + b] - speed_cost > top:
                 top, at = score[slower + b] - speed_cost, slower + b
             if score[faster + b] - speed_cost > top:
@@ -101,7 +69,7 @@ def _advance(
                 cost = slip_cost if slip != 0 else np.float32(0)
                 if 0 <= before < n and best[before] - cost > top:
                     top, at = best[before] - cost, source[before]
-            new[row + b], came_from[row + b] = top + evidence[b], at
+            new[own + b], came_from[row, own + b] = top + evidence[k, b], at
     top = new[_highest(new, nobody + 1)]
     for state in range(nobody + 1):
         score[state] = new[state] - top
@@ -109,13 +77,13 @@ def _advance(
 
 @_part
 def _commit(
-    evidence: np.ndarray, apart_bins: float, cost: np.float32, score: np.ndarray,
+    evidence: np.ndarray, k: int, apart_bins: float, cost: np.float32, score: np.ndarray,
     anchor: np.ndarray,
 ) -> None:  # fmt: skip
     """Make paths that were elsewhere than the leader pay, once, as if they had just entered."""
-    n, nobody = evidence.shape[0], score.shape[0] - 1
+    n, nobody = evidence.shape[1], score.shape[0] - 1
     leader = _highest(score, nobody)
-    if score[leader] > score[nobody] and evidence[leader % n] > 0:
+    if score[leader] > score[nobody] and evidence[k, leader % n] > 0:
         owned = anchor[leader] >= 0
         center = anchor[leader] if owned else -1 - anchor[leader]
         price = score[leader] - cost
@@ -143,17 +111,17 @@ def _trace(score: np.ndarray, came_from: np.ndarray, n_steps: int, n_waiting: in
 
 @_part
 def _locate(
-    energy: np.ndarray, level: np.ndarray, range_m: np.ndarray, first: int, stop: int,
+    energy: np.ndarray, level: np.ndarray, k: int, range_m: np.ndarray, first: int, stop: int,
     found: np.ndarray,
 ) -> None:  # fmt: skip
     """Centroid of the energy of a body's bins (the middle of them without any), highest level."""
-    total, moment, top = 0.0, 0.0, level[first]
+    total, moment, top = 0.0, 0.0, level[k, first]
     for b in range(first, stop):
-        total += energy[b]
-        moment += energy[b] * range_m[b]
-        top = max(top, level[b])
-    found[0] = moment / total if total > 0 else (range_m[first] + range_m[stop - 1]) / 2
-    found[1] = top
+        total += energy[k, b]
+        moment += energy[k, b] * range_m[b]
+        top = max(top, level[k, b])
+    found[k, 0] = moment / total if total > 0 else (range_m[first] + range_m[stop - 1]) / 2
+    found[k, 1] = top
 
 
 @_kernel
@@ -194,13 +162,14 @@ def follow(
     price = enter_cost[enter_cost.shape[0] // 2] + costs[0]
     while k < evidence.shape[0] or n_waiting > n_kept:
         if k < evidence.shape[0]:
-            before = came_from[n_steps % n_ring]
-            _advance(evidence[k], speeds, n_steps, enter_cost, costs, score, before, new, best,
-                     source)  # fmt: skip
-            _inherit(before, n_bins, anchor, taken)
-            n_steps, n_waiting, k = n_steps + 1, n_waiting + 1, k + 1
+            row = n_steps % n_ring
+            _advance(evidence, k, speeds, n_steps, enter_cost, costs, score, came_from, row, new,
+                     best, source)  # fmt: skip
+            _inherit(came_from, row, n_bins, anchor, taken)
+            n_steps, n_waiting = n_steps + 1, n_waiting + 1
             if n_steps % (n_ring - 1) == 0:
-                _commit(evidence[k - 1], apart_bins, price, score, anchor)
+                _commit(evidence, k, apart_bins, price, score, anchor)
+            k += 1
         if n_waiting > n_kept:
             at = _trace(score, came_from, n_steps, n_waiting)
             if at == score.shape[0] - 1:
@@ -208,8 +177,7 @@ def follow(
             else:
                 last = at % n_bins
                 first, stop = max(0, last - body_bins), min(n_bins, last + body_bins + 1)
-                _locate(energy[n_decided], level[n_decided], range_m, first, stop,
-                        found[n_decided])  # fmt: skip
+                _locate(energy, level, n_decided, range_m, first, stop, found)
             n_waiting, n_decided = n_waiting - 1, n_decided + 1
     state[0], state[1], state[2] = n_steps, n_waiting, last
     return n_decided

@@ -124,17 +124,22 @@ def _index(place: Index | int) -> Any:
     return place.value if isinstance(place, Index) else ir.Constant(_INDEX, place)
 
 
-@dataclass(frozen=True)
 class Vector:
-    """A register of LANES float32; a product remembers its factors.
+    """A register of LANES float32, or the product of two, computed where it is needed as such.
 
     A sum takes a product in as its factors, in one instruction where the machine has it, also
-    where the product is needed twice. (Where nothing needs the product itself, LLVM drops it.)
+    where the product is needed twice.
     """
 
-    builder: Any
-    value: Any
-    factors: tuple[Any, Any] | None = None
+    def __init__(self, builder: Any, value: Any, factors: tuple[Any, Any] | None = None) -> None:
+        self.builder, self.factors, self._value = builder, factors, value
+
+    @property
+    def value(self) -> Any:
+        """LLVM's value."""
+        if self.factors and self._value is None:
+            self._value = self.builder.fmul(*self.factors, flags=_FLAGS)
+        return self._value
 
     def __add__(self, other: Vector) -> Vector:
         factors, rest = (self.factors, other) if self.factors else (other.factors, self)
@@ -152,12 +157,13 @@ class Vector:
 
     def __neg__(self) -> Vector:
         minus = self.builder.fneg
-        factors = self.factors and (minus(self.factors[0]), self.factors[1])
-        return Vector(self.builder, minus(self.value), factors)
+        if self.factors is None:
+            return Vector(self.builder, minus(self.value))
+        return Vector(self.builder, None, (minus(self.factors[0]), self.factors[1]))
 
     def __mul__(self, other: Vector | float) -> Vector:
         factors = self.value, (other if isinstance(other, Vector) else self.all(other)).value
-        return Vector(self.builder, self.builder.fmul(*factors, flags=_FLAGS), factors)
+        return Vector(self.builder, None, factors)
 
     def all(self, number: float) -> Vector:
         """A constant in all lanes; LLVM leaves out what is added to 0 or multiplied by it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from radarid.dsp import gating, kernels_track
+from radarid.dsp import gating
 
 N_SPEEDS = gating._N_SPEEDS
 SPEEDS = range(-N_SPEEDS, N_SPEEDS + 1)
@@ -23,16 +23,16 @@ class State:
 
 
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:
-    noise = max(np.quantile(energy.astype(float), kernels_track.NOISE_QUANTILE), 1e-12)
+    noise = max(np.quantile(energy.astype(float), gating.NOISE_QUANTILE), 1e-12)
     return np.asarray(10 * np.log10(np.maximum(energy, 1e-12) / noise))
 
 
 def evidence(level: np.ndarray, range_m: np.ndarray) -> np.ndarray:
     strength = level + 20 * np.log10(range_m)
-    clear = level >= kernels_track.CLEAR_DB
+    clear = level >= gating.CLEAR_DB
     weaker = strength[clear].max() - strength if clear.any() else 0 * level
-    share = kernels_track.WEAKER_SHARE * np.clip(weaker / kernels_track.WEAKER_SPAN_DB, 0, 1)
-    return np.clip(level, 0, kernels_track.CLEAR_DB) * (1 - share) - kernels_track.NOBODY_DB
+    share = gating.WEAKER_SHARE * np.clip(weaker / gating.WEAKER_SPAN_DB, 0, 1)
+    return np.clip(level, 0, gating.CLEAR_DB) * (1 - share) - gating.NOBODY_DB
 
 
 class Track:
