@@ -107,14 +107,32 @@ class RangeTrack:
         return self._follow(np.empty((0, len(self.range_m)), np.float32), 0)
 
     def _follow(self, evidence: np.ndarray, n_kept: int) -> np.ndarray:
-        found = np.empty((len(self._energy), 2))
+        bins = np.empty(len(self._energy), np.int64)
         n_decided = kernels.follow(
-            evidence, self._energy, self._level, self.range_m, self._speeds, self._enter_cost,
-            self._costs, self._apart, self._body, n_kept, self._state, self._paths, self._scratch,
-            found,
+            evidence, self._speeds, self._enter_cost, self._costs, self._apart, n_kept,
+            self._state, self._paths, self._scratch, bins,
         )  # fmt: skip
+        found = self._locate(bins[:n_decided])
         self._energy, self._level = self._energy[n_decided:], self._level[n_decided:]
-        return found[:n_decided]
+        return found
+
+    def _locate(self, bins: np.ndarray) -> np.ndarray:
+        """Centroid of the energy of the bins around each body, and their highest level.
+
+        Of negative bins, where nobody is there: the last walker's, and 0.
+        """
+        n_bins, steps = len(self.range_m), np.arange(len(bins))[:, None]
+        body = bins[:, None] + np.arange(-self._body, self._body + 1)
+        inside = (body >= 0) & (body < n_bins)
+        body = np.clip(body, 0, n_bins - 1)
+        energy = np.where(inside, self._energy[steps, body], 0.0)
+        range_m = self.range_m[body]
+        total, middle_m = energy.sum(axis=1), (range_m[:, 0] + range_m[:, -1]) / 2
+        centroid_m = np.divide((energy * range_m).sum(axis=1), total, out=middle_m, where=total > 0)
+        level = np.where(inside, self._level[steps, body], -np.inf).max(axis=1)
+        at_last_m = self.range_m[np.maximum(bins, -1 - bins)]
+        seen = bins >= 0
+        return np.stack([np.where(seen, centroid_m, at_last_m), np.where(seen, level, 0.0)], axis=1)
 
 
 def level_over_noise_db(energy: np.ndarray) -> np.ndarray:

@@ -109,41 +109,21 @@ def _trace(score: np.ndarray, came_from: np.ndarray, n_steps: int, n_waiting: in
     return at
 
 
-@_part
-def _locate(
-    energy: np.ndarray, level: np.ndarray, k: int, range_m: np.ndarray, first: int, stop: int,
-    found: np.ndarray,
-) -> None:  # fmt: skip
-    """Centroid of the energy of a body's bins (the middle of them without any), highest level."""
-    total, moment, top = 0.0, 0.0, level[k, first]
-    for b in range(first, stop):
-        total += energy[k, b]
-        moment += energy[k, b] * range_m[b]
-        top = max(top, level[k, b])
-    found[k, 0] = moment / total if total > 0 else (range_m[first] + range_m[stop - 1]) / 2
-    found[k, 1] = top
-
-
 @_kernel
 def follow(
     evidence: np.ndarray,
-    energy: np.ndarray,
-    level: np.ndarray,
-    range_m: np.ndarray,
     speeds: np.ndarray,
     enter_cost: np.ndarray,
     costs: tuple[np.float32, np.float32, np.float32],
     apart_bins: float,
-    body_bins: int,
     n_kept: int,
     state: np.ndarray,
     paths: tuple[np.ndarray, np.ndarray, np.ndarray],
     scratch: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    found: np.ndarray,
+    bins: np.ndarray,
 ) -> int:
     """Take the steps of `evidence` (n_new, n_bins); decide until n_kept of all are waiting.
 
-    `energy` and `level` are of the steps that have waited, oldest first, and of the new ones.
     `speeds` are in bins per step; what a step of whole bins leaves of them, a later one makes up.
     Costs, dB, are those of entering at each speed, and of leaving, the next speed, and slipping by
     a bin. `state` counts all steps and the waiting ones, and has the last walker's bin.
@@ -153,12 +133,12 @@ def follow(
     (n_states - 1,); and the states before, a ring of steps (lag + 1, n_states). Strangers pay every
     lag steps. `scratch` is (n_states,), twice (n_bins,), and (n_states - 1,).
 
-    found[k] is the range and the level over the noise decided for the k-th of the waiting steps;
-    how many were decided is returned.
+    bins[k] is the bin decided for the k-th of the waiting steps, -1 - the last walker's if nobody
+    is there; how many were decided is returned.
     """
     (score, anchor, came_from), (new, best, source, taken) = paths, scratch
     n_steps, n_waiting, last = state
-    n_bins, n_ring, k, n_decided = range_m.shape[0], came_from.shape[0], 0, 0
+    n_bins, n_ring, k, n_decided = evidence.shape[1], came_from.shape[0], 0, 0
     price = enter_cost[enter_cost.shape[0] // 2] + costs[0]
     while k < evidence.shape[0] or n_waiting > n_kept:
         if k < evidence.shape[0]:
@@ -172,12 +152,9 @@ def follow(
             k += 1
         if n_waiting > n_kept:
             at = _trace(score, came_from, n_steps, n_waiting)
-            if at == score.shape[0] - 1:
-                found[n_decided, 0], found[n_decided, 1] = range_m[last], 0
-            else:
-                last = at % n_bins
-                first, stop = max(0, last - body_bins), min(n_bins, last + body_bins + 1)
-                _locate(energy, level, n_decided, range_m, first, stop, found)
+            bins[n_decided] = -1 - last
+            if at < anchor.shape[0]:
+                last = bins[n_decided] = at % n_bins
             n_waiting, n_decided = n_waiting - 1, n_decided + 1
     state[0], state[1], state[2] = n_steps, n_waiting, last
     return n_decided
