@@ -28,8 +28,8 @@ from radarid.errors import ParameterError
 # Batches read, and batches made slices, while one is looked at, so that no thread has to wait.
 _AHEAD, _LATE = 1, 1
 _BRIDGE_S = 1.0  # a longer loss starts a new track instead of being bridged by empty slices
-_FRAMES_AT_ONCE = 4  # of a thread: few enough to stay in its cache,
-_SAMPLES_AT_ONCE = 1024  # and enough of very short frames
+_FRAMES_AT_ONCE = 4  # of a thread, or so many that they outweigh what is done once for all of
+_SAMPLES_AT_ONCE = 1600  # them; not more, since memory grows with them
 
 
 class SpectrogramStream:
