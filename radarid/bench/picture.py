@@ -44,7 +44,7 @@ def _contenders(axes: Axes, report: dict[str, Any]) -> None:
         label = f" {values[k]:.1f}   {ratio['median']:.2f}x ({ratio['min']:.2f}-{ratio['max']:.2f})"
         axes.text(values[k], k, label, va="center", fontsize=8)
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 2, max(values) * 12)
+    axes.set_xlim(min(values) / 2, max(values) * 30)
     axes.set_xlabel("ms of computation per second of radar; times radarid's on two threads")
     axes.set_title("raw file to 256 x 256 image", fontsize=10)
 

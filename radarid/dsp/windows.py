@@ -232,9 +232,7 @@ class Windows:
             ),
         )
 
-    def _begin_power(
-        self, found: _Found, clutter: np.ndarray | None
-    ) -> tuple[np.ndarray, Share]:
+    def _begin_power(self, found: _Found, clutter: np.ndarray | None) -> tuple[np.ndarray, Share]:
         series, starts, clutter_of = self._series, found.start, found.clutter
         power = np.empty((len(starts), len(self._axes.velocity_mps)), np.float32)
         gates = np.array(found.gates, np.int64).reshape(-1, 2)[found.who]

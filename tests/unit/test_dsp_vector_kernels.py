@@ -86,6 +86,20 @@ def test_windows_abreast_are_the_plain_ones(n_fft: int, filled: float, monkeypat
     np.testing.assert_allclose(abreast, plain, rtol=1e-4, atol=1e-6 * plain.max())
 
 
+@pytest.mark.parametrize("gate", [(0, 1), (3, LANES - 1), (LANES - 1, LANES + 2), (1, LANES + 3)])
+def test_bins_beside_the_gate_do_not_matter(gate: tuple[int, int]) -> None:
+    radar = RadarConfig(n_loops=64, frame_period_s=1.0)
+    params = DspParams(window_chirps=64, max_velocity_mps=8.0)
+    transform = SliceTransform(radar, params, plan(radar, params), np.linspace(-6, 6, 32))
+    x, clutter, valid = noise(64, 2, LANES + 3), noise(1, 2, LANES + 3, seed=2), np.ones(64, bool)
+    power = transform(x, valid, clutter[0], slice(*gate))
+    beside = np.ones(LANES + 3, bool)
+    beside[slice(*gate)] = False
+    x[..., beside] = clutter[..., beside] = np.nan
+    np.testing.assert_array_equal(transform(x, valid, clutter[0], slice(*gate)), power)
+    assert (power > 0).any()
+
+
 def radar_for(layout: str, **change: object) -> RadarConfig:
     order = {"iq_order": "QI"} if layout.startswith("Q") or layout.endswith("QI") else {}
     lanes = 4 if layout.startswith("four") else 2
@@ -198,8 +212,9 @@ def test_windows_less_their_own_means_are_those_less_given_ones(
     grid = plan(radar, params)
     assert (grid.regime, grid.window, grid.hop) == ("continuous", window, hop)
     n_bins = LANES + 3  # so that a row of all antennas does not fill whole registers
-    starts = 5 + hop * np.array([0, 0, 1, 2, 3])  # two walkers share the first window
-    x, valid = noise(5 + 3 * hop + window, 3, n_bins) + 3, np.ones(5 + 3 * hop + window, bool)
+    # Two walkers share the first window, and nobody is seen in some of the others.
+    starts = 5 + hop * np.array([0, 0, 1, 3, 30])
+    x, valid = noise(5 + 30 * hop + window, 3, n_bins) + 3, np.ones(5 + 30 * hop + window, bool)
     valid[9:20] = False
     gates = np.array([[0, n_bins], [3, n_bins - 1], [0, n_bins], [2, 7], [0, 1]])
     means = np.array([naive.mean_of_valid(x[s:][:window], valid[s:][:window]) for s in starts])
