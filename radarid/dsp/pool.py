@@ -56,6 +56,11 @@ class Share:
                 raise  # whoever interrupts need not wait for the end of a job
         return True
 
+    def stop(self) -> None:
+        """Leave what nobody has begun."""
+        with self._lock:
+            self._start = self._stop
+
     def close(self) -> None:
         """Raise what the job raised."""
         if self._failure is not None:
@@ -105,6 +110,13 @@ class Workers:
             if not any(later.do_one(0) for later in self._begun):
                 wait(at_it)
         share.close()
+
+    def abandon(self) -> None:
+        """Stop all jobs that were begun, and wait until nobody works at any."""
+        for share in self._begun:
+            share.stop()
+            wait(share.helpers)
+        self._begun.clear()
 
     def share(
         self, job: Callable[[int, int, int], None], n_items: int, n_at_once: int = 1

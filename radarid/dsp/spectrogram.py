@@ -141,7 +141,10 @@ class SpectrogramStream:
     def parts(
         self, recording: FileRecording, start: int = 0, stop: int | None = None
     ) -> Iterator[Slices]:
-        """Yield the slices of `read` as soon as they are certain, to be taken to the end."""
+        """Yield the slices of `read` as soon as they are certain.
+
+        If they are not taken to the end, or reading fails, the stream begins anew.
+        """
         numbers = range(*slice(start, stop).indices(len(recording)))
         if self._last_index is not None and start != self._last_index + 1:
             raise ParameterError(
@@ -207,22 +210,34 @@ class SpectrogramStream:
     def _advance(self, batches: Iterable[Batch]) -> Iterator[Slices]:
         """Take frames, of which some are read and some made slices while others are looked at."""
         rest, ahead, late = iter(batches), deque[tuple[Share, int, int]](), deque[Begun]()
-        while True:
-            for batch in islice(rest, self._n_ahead + 1 - len(ahead)):
-                ahead.append(self._begin(batch))
-            if not ahead:
-                break
-            share, start, stop = ahead.popleft()
-            self._workers.finish(share)
-            self._series.count(start, stop)
-            if self._filter is not None:
-                self._remove_clutter(self._filter, start, stop)
-            decided = self._look_at(stop // self._n_block)
-            if decided:
-                late.append(self._windows.begin(decided, decided[-1][0].first + self._n_block))
-            while len(late) > self._n_late:
-                yield self._windows.finish(late.popleft())
-        yield from map(self._windows.finish, late)
+        is_done = False
+        try:
+            while True:
+                for batch in islice(rest, self._n_ahead + 1 - len(ahead)):
+                    ahead.append(self._begin(batch))
+                if not ahead:
+                    break
+                late += self._slow_time(*ahead.popleft())
+                while len(late) > self._n_late:
+                    yield self._windows.finish(late.popleft())
+            yield from map(self._windows.finish, late)
+            is_done = True
+        finally:
+            if not is_done:  # something failed, or nobody wants the rest
+                self._workers.abandon()
+                self._tracker = self._new_tracker()
+                self._restart()
+
+    def _slow_time(self, share: Share, start: int, stop: int) -> list[Begun]:
+        """Finish the profiles of a batch, and begin the slices that these decide."""
+        self._workers.finish(share)
+        self._series.count(start, stop)
+        if self._filter is not None:
+            self._remove_clutter(self._filter, start, stop)
+        decided = self._look_at(stop // self._n_block)
+        if not decided:
+            return []
+        return [self._windows.begin(decided, decided[-1][0].first + self._n_block)]
 
     def _begin(self, batch: Batch) -> tuple[Share, int, int]:
         """Begin the profiles of some frames; their first sample, and the one after the last."""

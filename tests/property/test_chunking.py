@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from capture.types import AdcFrame
 from radarid.bench.workload import endless_frames, evenly_spaced
 from radarid.dsp.clips import clip_at, clip_starts_s
 from radarid.dsp.params import DspParams
+from radarid.dsp.range_fft import RangeStage
 from radarid.dsp.slices import Slices
 from radarid.dsp.spectrogram import SpectrogramStream
 from radarid.dsp.tracks import Walker
@@ -122,6 +124,39 @@ def test_a_recording_that_the_threads_read_gives_the_same_bits(
     with pytest.raises(ParameterError, match="does not go on here"):
         engine.read(recording, 5)
     got = Slices.concatenate([*parts, engine.flush()])
+    for field in NAMES:
+        assert getattr(got, field).tobytes() == getattr(expected, field).tobytes(), field
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_that_was_left_or_failed_begins_anew(
+    n_threads: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    radar = RADARS["frame"][0]
+    source = Tones(radar, 400, [(300.0, moving(3.0, 0.1))], noise=30.0)
+    words = np.concatenate([frame.words.ravel() for frame in source])
+    words.astype("<i2").tofile(tmp_path / "walk.bin")
+    recording = open_recording(tmp_path / "walk.bin", radar, "IIQQ")
+    fresh, engine = (SpectrogramStream(radar, PARAMS, n_threads) for _ in range(2))
+    expected = Slices.concatenate([fresh.read(recording), fresh.flush()])
+    if fails:
+        read = RangeStage.read
+
+        def failing(stage: RangeStage, source: Any, first: int, *rest: Any) -> np.ndarray:
+            if first >= 200:
+                raise OSError("gone")
+            return read(stage, source, first, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RangeStage, "read", failing)
+            with pytest.raises(OSError, match="gone"):
+                engine.read(recording)
+    else:
+        parts = iter(engine.parts(recording))
+        next(parts)
+        del parts
+    got = Slices.concatenate([engine.read(recording), engine.flush()])
     for field in NAMES:
         assert getattr(got, field).tobytes() == getattr(expected, field).tobytes(), field
 
